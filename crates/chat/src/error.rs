@@ -1,0 +1,84 @@
+//! What chat refuses, and why.
+
+use kernel::{Credits, PortError};
+use thiserror::Error;
+
+/// What is wrong with a text that somebody wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ContentError {
+    /// Empty, or nothing but white space.
+    #[error("the text is blank")]
+    Blank,
+    /// Longer than the limit, in Unicode scalar values.
+    #[error("the text is longer than {limit} characters")]
+    TooLong {
+        /// The limit.
+        limit: u32,
+    },
+    /// It has characters that do not belong there.
+    #[error("the text has characters that are not allowed")]
+    Format,
+    /// It has a NUL, which Postgres cannot store.
+    #[error("the text has a NUL character")]
+    Nul,
+}
+
+/// Which field of a request a [`ContentError`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// A message's text.
+    Content,
+    /// A session's title.
+    Title,
+    /// The sender's own id of a message.
+    ClientMsgId,
+}
+
+/// What chat refuses.
+#[derive(Debug, Error)]
+pub enum ChatError {
+    /// There is no such thing, or it is somebody else's.
+    #[error("not found")]
+    NotFound,
+    /// A text of the request cannot be taken.
+    #[error("{field:?}: {error}")]
+    Invalid {
+        /// Which.
+        field: Field,
+        /// Why.
+        #[source]
+        error: ContentError,
+    },
+    /// No model has this alias.
+    #[error("unknown model alias")]
+    UnknownModel,
+    /// No character has this id.
+    #[error("unknown character")]
+    UnknownCharacter,
+    /// The session's last reply has not ended.
+    #[error("a reply is in progress")]
+    ReplyInProgress,
+    /// The `clientMsgId` was used for another message.
+    #[error("the client's message id was used for another message")]
+    ClientMsgIdConflict,
+    /// The payer cannot afford the least answer. Nothing was stored.
+    #[error("insufficient balance")]
+    InsufficientBalance {
+        /// What the payer has.
+        available: Credits,
+        /// What the least answer needs.
+        needed: Credits,
+    },
+    /// Too many messages.
+    #[error("rate limited")]
+    RateLimited {
+        /// Milliseconds to wait.
+        retry_after_ms: i64,
+    },
+    /// Too many replies are growing for one person.
+    #[error("too many streams")]
+    TooManyStreams,
+    /// A system behind a port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}

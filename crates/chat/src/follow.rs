@@ -1,0 +1,279 @@
+//! The watcher's side of a reply: from any offset, on any instance, while it grows or long after.
+//!
+//! Subscribe first, then read what is there, then apply frames by their offset; after any doubt (a gap, a lost
+//! frame, silence) read again. So nothing on the bus has to be reliable.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::future::{Either, select};
+use futures::stream::{self, BoxStream};
+use kernel::{MessageId, Timestamp, UserId};
+
+use crate::error::ChatError;
+use crate::event::{EventBody, Frame, utf16_length, utf16_tail};
+use crate::generation::GenerationState;
+use crate::message::{Citation, EndReason, Message, MessageStatus};
+use crate::ports::BusSignal;
+use crate::service::{ChatService, Inner};
+
+/// One step of a reply as a watcher sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReplyFrame {
+    /// Which reply this is, and what it answers.
+    Start {
+        /// The reply, as it stood.
+        reply: Box<Message>,
+        /// The question's id and seq.
+        question: Option<(MessageId, u64)>,
+    },
+    /// New text at an offset in UTF-16 units.
+    Delta {
+        /// The reply.
+        message_id: MessageId,
+        /// Its generation.
+        generation: u32,
+        /// Where the text goes.
+        offset: u32,
+        /// The text.
+        text: String,
+    },
+    /// The passages that the whole text points at; once.
+    Citations(Vec<Citation>),
+    /// The reply ended without being whole.
+    Failed(Box<Message>),
+    /// The message in its last state, after its charge was settled.
+    Final(Box<Message>),
+}
+
+/// A reply, frame by frame; ends after [`ReplyFrame::Final`].
+pub type ReplyStream = BoxStream<'static, ReplyFrame>;
+
+/// Silence after which the log is asked, should a frame have been lost.
+const SILENCE_MS: i64 = 2_000;
+/// How long `final` waits for the charge before it shows the message as it is.
+const SETTLE_WAIT_MS: i64 = 10_000;
+
+impl ChatService {
+    /// Watches a reply from an offset in UTF-16 units (`None`: from the start). An offset that belongs to another
+    /// generation counts as none. The id may be the question's.
+    pub async fn follow(
+        &self,
+        user: UserId,
+        id: MessageId,
+        offset: Option<u32>,
+        generation: Option<u32>,
+    ) -> Result<ReplyStream, ChatError> {
+        let named = self.reply_named(user, id).await?;
+        let inner = Arc::clone(&self.inner);
+        let bus = inner.ports.broadcaster.subscribe(&named.conversation_id).await?;
+        // Read again: what happened before the subscription is in the log now.
+        let reply = inner.ports.log.message(named.id).await?.ok_or(ChatError::NotFound)?;
+        let question = match reply.reply_to {
+            Some(question) => {
+                inner.ports.log.message(question).await?.map(|question| (question.id, question.seq))
+            }
+            None => None,
+        };
+        let trusted = generation.is_none_or(|generation| generation == reply.generation);
+        let offset = if trusted { offset.unwrap_or(0) } else { 0 };
+        let mut follower = Follower::new(inner, &reply, offset, bus);
+        follower.queue.push_back(ReplyFrame::Start { reply: Box::new(reply.clone()), question });
+        follower.look_at(reply).await;
+        Ok(stream::unfold(follower, |mut follower| async move {
+            follower.next().await.map(|frame| (frame, follower))
+        })
+        .boxed())
+    }
+
+    /// Waits for the end of a reply and returns it whole.
+    pub async fn finished(&self, user: UserId, id: MessageId) -> Result<Message, ChatError> {
+        let mut frames = self.follow(user, id, Some(u32::MAX), None).await?;
+        while let Some(frame) = frames.next().await {
+            if let ReplyFrame::Final(message) = frame {
+                return Ok(*message);
+            }
+        }
+        Err(ChatError::NotFound)
+    }
+}
+
+enum Phase {
+    /// The reply grows.
+    Live,
+    /// It has ended; the charge is not settled yet.
+    Settling { since: Timestamp },
+    /// Everything is queued.
+    Over,
+}
+
+struct Follower {
+    inner: Arc<Inner>,
+    message_id: MessageId,
+    generation: u32,
+    offset: u32,
+    /// Whether the offset is still what the client claims: the first text read settles it.
+    claimed: bool,
+    bus: BoxStream<'static, BusSignal>,
+    queue: VecDeque<ReplyFrame>,
+    phase: Phase,
+}
+
+impl Follower {
+    fn new(inner: Arc<Inner>, reply: &Message, offset: u32, bus: BoxStream<'static, BusSignal>) -> Self {
+        Self {
+            inner,
+            message_id: reply.id,
+            generation: reply.generation,
+            offset,
+            claimed: true,
+            bus,
+            queue: VecDeque::new(),
+            phase: Phase::Live,
+        }
+    }
+
+    async fn next(&mut self) -> Option<ReplyFrame> {
+        loop {
+            if let Some(frame) = self.queue.pop_front() {
+                return Some(frame);
+            }
+            if matches!(self.phase, Phase::Over) {
+                return None;
+            }
+            self.wait().await;
+        }
+    }
+
+    async fn wait(&mut self) {
+        let clock = Arc::clone(&self.inner.runtime.clock);
+        let silence = clock.sleep_until(clock.now().plus_millis(SILENCE_MS));
+        let signal = match select(self.bus.next(), silence).await {
+            Either::Left((signal, _)) => signal,
+            Either::Right(((), _)) => Some(BusSignal::Missed),
+        };
+        match signal {
+            Some(BusSignal::Frame(bytes)) => {
+                if let Some(frame) = Frame::decode(&bytes) {
+                    self.apply(frame).await;
+                }
+            }
+            Some(BusSignal::Missed) => self.reread().await,
+            None => {
+                // The bus is gone: from now on only silence wakes this watcher.
+                self.bus = stream::pending().boxed();
+                self.reread().await;
+            }
+        }
+    }
+
+    async fn apply(&mut self, frame: Frame) {
+        match frame {
+            Frame::Delta { message_id, generation, offset, text } => {
+                if message_id == self.message_id && generation == self.generation {
+                    self.grow(offset, text).await;
+                }
+            }
+            Frame::Committed { body: EventBody::AiEnd { message_id, .. }, .. }
+            | Frame::Settled { message_id } => {
+                if message_id == self.message_id {
+                    self.reread().await;
+                }
+            }
+            Frame::Committed { body: EventBody::Message { .. } | EventBody::AiStart { .. }, .. } => {}
+        }
+    }
+
+    async fn grow(&mut self, offset: u32, text: String) {
+        if offset > self.offset {
+            self.reread().await;
+            return;
+        }
+        let (skipped, tail) = utf16_tail(&text, self.offset - offset);
+        self.push_text(offset.saturating_add(skipped), tail.to_owned());
+    }
+
+    /// Queues text that begins at `at`, if it goes on where this watcher is.
+    fn push_text(&mut self, at: u32, text: String) {
+        if text.is_empty() || at != self.offset {
+            return;
+        }
+        self.offset = self.offset.saturating_add(utf16_length(&text));
+        let (message_id, generation) = (self.message_id, self.generation);
+        self.queue.push_back(ReplyFrame::Delta { message_id, generation, offset: at, text });
+    }
+
+    async fn reread(&mut self) {
+        match self.inner.ports.log.message(self.message_id).await {
+            Ok(Some(message)) => self.look_at(message).await,
+            // Deleted while it was watched.
+            Ok(None) => self.phase = Phase::Over,
+            Err(error) => tracing::warn!(%error, "a watcher could not read the log; it asks again"),
+        }
+    }
+
+    async fn look_at(&mut self, message: Message) {
+        if message.status == MessageStatus::Streaming {
+            self.catch_up(&message).await;
+            return;
+        }
+        self.tail_of(&message.content);
+        let since = match self.phase {
+            Phase::Live => self.inner.now(),
+            Phase::Settling { since } => since,
+            Phase::Over => return,
+        };
+        let waited = self.inner.now().millis_since(since) >= SETTLE_WAIT_MS;
+        if waited || is_settled(Arc::clone(&self.inner), self.message_id).await {
+            self.conclude(message);
+        } else {
+            self.phase = Phase::Settling { since };
+        }
+    }
+
+    async fn catch_up(&mut self, message: &Message) {
+        match self.inner.ports.buffer.snapshot(self.message_id).await {
+            Ok(Some(snapshot)) if snapshot.generation == self.generation => self.tail_of(&snapshot.text),
+            Ok(_) => self.tail_of(&message.content),
+            Err(error) => {
+                tracing::warn!(%error, "no snapshot of a growing reply; its checkpoint is shown");
+                self.tail_of(&message.content);
+            }
+        }
+    }
+
+    /// Queues the part of the text that this watcher has not seen. A client that claims to be beyond the end, or
+    /// inside a surrogate pair, is brought back to a place that exists; later a shorter text (an old checkpoint)
+    /// brings nobody back.
+    fn tail_of(&mut self, text: &str) {
+        let (at, tail) = utf16_tail(text, self.offset);
+        if std::mem::take(&mut self.claimed) {
+            self.offset = at;
+        }
+        self.push_text(at, tail.to_owned());
+    }
+
+    fn conclude(&mut self, message: Message) {
+        self.queue.push_back(ReplyFrame::Citations(message.citations.clone()));
+        match message.why {
+            Some(EndReason::Error | EndReason::Lost | EndReason::Blocked) => {
+                self.queue.push_back(ReplyFrame::Failed(Box::new(message.clone())));
+            }
+            Some(EndReason::Done | EndReason::Stopped | EndReason::Length) | None => {}
+        }
+        self.queue.push_back(ReplyFrame::Final(Box::new(message)));
+        self.phase = Phase::Over;
+    }
+}
+
+async fn is_settled(inner: Arc<Inner>, message_id: MessageId) -> bool {
+    match inner.ports.generations.get(message_id).await {
+        Ok(Some(saga)) => saga.state == GenerationState::Settled,
+        Ok(None) => true,
+        Err(error) => {
+            tracing::warn!(%error, "a saga could not be read; it is asked again");
+            false
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Messages: what people and characters said, and how a reply ended.
+
+use kernel::{Credits, MessageId, Timestamp, TokenUsage, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::{CharacterId, ConversationId};
+
+/// Who said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Author {
+    /// A person.
+    User(UserId),
+    /// A character, by the model.
+    Character(CharacterId),
+}
+
+/// How a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageStatus {
+    /// A reply that is growing.
+    Streaming,
+    /// Whole. A person's message is whole from the start.
+    Done,
+    /// Stopped by the asker; the text until then is kept.
+    Stopped,
+    /// The model or the server failed; the text until then is kept.
+    Failed,
+    /// Withheld by moderation or by the model's own filter.
+    Blocked,
+}
+
+/// Why a reply ended; each reply ends once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The model said that it was finished.
+    Done,
+    /// The asker stopped it.
+    Stopped,
+    /// The output limit was reached.
+    Length,
+    /// The model failed, timed out or was cut off.
+    Error,
+    /// The model's filter or moderation withheld it.
+    Blocked,
+    /// Its owner died, and another instance closed it.
+    Lost,
+}
+
+impl EndReason {
+    /// The message's status after this end.
+    pub const fn status(self) -> MessageStatus {
+        match self {
+            Self::Done | Self::Length => MessageStatus::Done,
+            Self::Stopped => MessageStatus::Stopped,
+            Self::Error | Self::Lost => MessageStatus::Failed,
+            Self::Blocked => MessageStatus::Blocked,
+        }
+    }
+}
+
+/// What failed, where a reply ended by `error` or `lost`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The model could not be reached, was overloaded, or its answer was cut off.
+    ModelUnavailable,
+    /// The model did not answer in time.
+    ModelTimeout,
+    /// The server that was at work on it died.
+    ServerLost,
+}
+
+/// A passage that a reply points at by its marker `[n]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Citation {
+    /// The marker's number, from 1; never renumbered.
+    pub n: u32,
+    /// Work, for example 论语.
+    pub work: String,
+    /// Chapter, for example 学而.
+    pub chapter: String,
+    /// The passage's stable id.
+    pub passage_id: String,
+    /// The passage's own text.
+    pub quote: String,
+    /// How well it matched the question, higher is better; comparable within one reply only.
+    pub score: f32,
+}
+
+/// What a reply cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageUsage {
+    /// The tokens that are charged for.
+    pub tokens: TokenUsage,
+    /// Their price.
+    pub credits: Credits,
+}
+
+/// A message in its present state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it was said.
+    pub conversation_id: ConversationId,
+    /// Seq of the event that created it; a reply's is its `ai_start`.
+    pub seq: u64,
+    /// Who said it.
+    pub author: Author,
+    /// The text; of a growing reply, the last checkpoint.
+    pub content: String,
+    /// How it stands.
+    pub status: MessageStatus,
+    /// Why it ended, for a reply that has.
+    pub why: Option<EndReason>,
+    /// What failed, for a reply that did.
+    pub failure: Option<Failure>,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// The sender's own id for it: unique per conversation and sender, for ever.
+    pub client_msg_id: Option<String>,
+    /// Hash of what was sent, to tell a retry from another message under the same `client_msg_id`.
+    pub body_hash: Option<String>,
+    /// Passages that a reply points at.
+    pub citations: Vec<Citation>,
+    /// What a reply cost, if it was charged.
+    pub usage: Option<MessageUsage>,
+    /// The generation, which fences deltas: 1 for the first, one more when a dead owner's reply was closed.
+    pub generation: u32,
+    /// The name that the upstream model answered with.
+    pub model: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,265 @@
+//! Ports of the durable truth: conversations, their event log, and the sagas of replies.
+
+use async_trait::async_trait;
+use kernel::{Credits, MessageId, Page, PageRequest, PortError, Tariff, Timestamp, UserId};
+
+use crate::conversation::{CharacterId, Conversation, ConversationId};
+use crate::event::Event;
+use crate::generation::{Charge, Generation, InstanceId};
+use crate::message::{Citation, EndReason, Failure, Message, MessageUsage};
+
+/// Conversations themselves.
+#[async_trait]
+pub trait ConversationStore: Send + Sync {
+    /// Stores a new conversation.
+    ///
+    /// MUST return what [`ConversationStore::get`] then returns unchanged.
+    async fn create(&self, conversation: &Conversation) -> Result<(), PortError>;
+
+    /// The conversation, unless there is none or it was deleted.
+    async fn get(&self, id: &ConversationId) -> Result<Option<Conversation>, PortError>;
+
+    /// An owner's conversations, the last active first (ties by id, newest first), each with its newest message.
+    ///
+    /// MUST leave out deleted ones and other people's.
+    async fn list(
+        &self,
+        owner: UserId,
+        page: PageRequest,
+    ) -> Result<Page<(Conversation, Option<Message>)>, PortError>;
+
+    /// Gives it a title. `false` if there is no such conversation.
+    async fn rename(&self, id: &ConversationId, title: &str) -> Result<bool, PortError>;
+
+    /// Deletes it with all its messages and events; sagas stay, so that holds are settled. `false` if there is
+    /// none. MUST make every later read of it and of its messages come back empty.
+    async fn delete(&self, id: &ConversationId) -> Result<bool, PortError>;
+}
+
+/// A person's question, to be appended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewQuestion {
+    /// Its id, made by the service.
+    pub id: MessageId,
+    /// Who asks.
+    pub author: UserId,
+    /// What.
+    pub content: String,
+    /// The sender's own id for it.
+    pub client_msg_id: Option<String>,
+    /// Hash of what was sent.
+    pub body_hash: String,
+}
+
+/// A reply that begins, with its saga.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewReply {
+    /// Its id, made by the service; the hold has the same.
+    pub id: MessageId,
+    /// Who answers.
+    pub character_id: CharacterId,
+    /// The instance at work.
+    pub owner: InstanceId,
+    /// Who pays.
+    pub payer: UserId,
+    /// The model's alias.
+    pub model_alias: String,
+    /// Prices of the hold.
+    pub tariff: Tariff,
+    /// How much is held: no charge is more.
+    pub held: Credits,
+    /// The likely number of the prompt's tokens.
+    pub prompt_tokens_estimate: u32,
+}
+
+/// Question and `ai_start`, one append.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exchange {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// The question.
+    pub question: NewQuestion,
+    /// The reply to it.
+    pub reply: NewReply,
+    /// Title for a conversation that has none yet.
+    pub title_if_empty: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of an [`Exchange`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExchangeOutcome {
+    /// Both events are in the log.
+    Appended {
+        /// Seq of the question.
+        question_seq: u64,
+        /// Seq of the `ai_start`, one more.
+        reply_seq: u64,
+    },
+    /// The sender's `client_msg_id` is in the log already; nothing was written.
+    Repeated {
+        /// The message that has it.
+        question: MessageId,
+    },
+    /// A reply of this conversation has not ended; nothing was written.
+    ReplyInProgress,
+    /// There is no such conversation; nothing was written.
+    NoConversation,
+}
+
+/// The end of a reply, to be appended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplyEnd {
+    /// The reply.
+    pub message_id: MessageId,
+    /// The generation that the writer believes is current.
+    pub generation: u32,
+    /// The generation after the end: the same, or one more when an orphan is closed.
+    pub generation_after: u32,
+    /// Why it ended.
+    pub why: EndReason,
+    /// What failed, stored with the message.
+    pub failure: Option<Failure>,
+    /// The whole text.
+    pub content: String,
+    /// Passages it points at.
+    pub citations: Vec<Citation>,
+    /// What is shown as its usage; `None` where nothing is charged.
+    pub usage: Option<MessageUsage>,
+    /// What is to be charged; `None` voids the hold.
+    pub charge: Option<Charge>,
+    /// The name that the upstream model answered with.
+    pub model: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a [`ReplyEnd`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndOutcome {
+    /// This end won and is in the log.
+    Ended {
+        /// Its seq.
+        seq: u64,
+    },
+    /// Another end was first, or the generation is another: nothing was written.
+    AlreadyEnded,
+    /// There is no such reply, since its conversation was deleted: only the saga was marked ended.
+    NoMessage,
+}
+
+/// Which part of a history is wanted; messages ascend inside a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryQuery {
+    /// The newest `limit` messages.
+    Newest {
+        /// At most so many.
+        limit: u32,
+    },
+    /// The newest `limit` messages older than one.
+    Before {
+        /// That one; unknown ids give an empty page.
+        message: MessageId,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The oldest `limit` messages whose first or latest event is newer than `seq`, in present state, by their
+    /// latest event.
+    Since {
+        /// Exclusive.
+        seq: u64,
+        /// At most so many.
+        limit: u32,
+    },
+}
+
+/// A part of a history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryPage {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// Whether more lie in the direction that was asked for.
+    pub has_more: bool,
+    /// The conversation's head when the page was read.
+    pub head: u64,
+}
+
+/// The durable, gapless log of every conversation, and the messages that it made.
+///
+/// Seqs are given in the transaction that writes the event: from 1, +1, no hole, in commit order.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Appends question and `ai_start`, creates both messages and the saga, moves the conversation's head,
+    /// activity time and empty title: all or nothing.
+    ///
+    /// MUST give two neighbouring seqs. MUST answer `Repeated` for a `client_msg_id` that this author has used
+    /// in this conversation, whatever the content, before any other refusal. MUST answer `ReplyInProgress`
+    /// while a saga of the conversation is streaming. Two concurrent calls MUST NOT both pass either check.
+    async fn append_exchange(&self, exchange: &Exchange) -> Result<ExchangeOutcome, PortError>;
+
+    /// Appends `ai_end`, writes the final text and decides the charge of the saga: all or nothing.
+    ///
+    /// MUST be won by one caller: only while the saga is streaming and its generation is the one named.
+    async fn append_end(&self, end: &ReplyEnd) -> Result<EndOutcome, PortError>;
+
+    /// Events after `after` (exclusive), ascending, at most `limit`.
+    async fn events(
+        &self,
+        conversation: &ConversationId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Event>, PortError>;
+
+    /// A part of the history. An unknown conversation has an empty one with head 0.
+    async fn history(
+        &self,
+        conversation: &ConversationId,
+        query: HistoryQuery,
+    ) -> Result<HistoryPage, PortError>;
+
+    /// One message in its present state.
+    async fn message(&self, id: MessageId) -> Result<Option<Message>, PortError>;
+
+    /// The newest reply to a message.
+    async fn reply_to(&self, question: MessageId) -> Result<Option<Message>, PortError>;
+
+    /// The message that a sender's own id names.
+    async fn by_client_msg_id(
+        &self,
+        conversation: &ConversationId,
+        author: UserId,
+        client_msg_id: &str,
+    ) -> Result<Option<Message>, PortError>;
+}
+
+/// The sagas of replies, and the leases of the instances that own them.
+#[async_trait]
+pub trait GenerationStore: Send + Sync {
+    /// One saga.
+    async fn get(&self, id: MessageId) -> Result<Option<Generation>, PortError>;
+
+    /// Keeps the text so far, so that a crash loses little.
+    ///
+    /// MUST write only while the saga is streaming in this generation, and answer `false` otherwise.
+    async fn checkpoint(&self, id: MessageId, generation: u32, text: &str) -> Result<bool, PortError>;
+
+    /// Marks an ended saga settled. Repeating it changes nothing.
+    async fn mark_settled(&self, id: MessageId) -> Result<(), PortError>;
+
+    /// Says that an instance lives until then. MUST NOT shorten a lease.
+    async fn renew_lease(&self, instance: InstanceId, until: Timestamp) -> Result<(), PortError>;
+
+    /// Ends an instance's lease at once: it has stopped and owns nothing any more.
+    async fn release_lease(&self, instance: InstanceId) -> Result<(), PortError>;
+
+    /// Sagas that are not settled and whose owner's lease is over at `now` or was never there, oldest first, at
+    /// most `limit`.
+    async fn orphans(&self, now: Timestamp, limit: u32) -> Result<Vec<Generation>, PortError>;
+
+    /// Sagas of one instance that are not settled, ended ones first, then oldest first, at most `limit`.
+    async fn owned_by(&self, instance: InstanceId, limit: u32) -> Result<Vec<Generation>, PortError>;
+
+    /// How many sagas are not settled: the work a sweep may still have.
+    async fn open_count(&self) -> Result<u64, PortError>;
+}

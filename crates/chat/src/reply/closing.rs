@@ -1,0 +1,117 @@
+//! The end of a reply: `ai_end` once, then the charge, then the word that it is final.
+//!
+//! The owner and the sweep both come through here, so there is one way to end a reply and one to pay for it.
+
+use std::future::Future;
+
+use kernel::{Credits, MessageId, PortError, Tariff, TokenUsage};
+
+use crate::conversation::ConversationId;
+use crate::event::{EventBody, Frame, utf16_length};
+use crate::generation::{Charge, billable, charge};
+use crate::message::{Citation, EndReason, Failure, MessageUsage};
+use crate::ports::{EndOutcome, ReplyEnd, Settlement};
+use crate::service::Inner;
+
+/// What is known of a reply that is to be closed.
+pub(crate) struct Saga {
+    pub(crate) message_id: MessageId,
+    pub(crate) conversation_id: ConversationId,
+    pub(crate) generation: u32,
+    pub(crate) tariff: Tariff,
+    pub(crate) held: Credits,
+    pub(crate) prompt_tokens_estimate: u32,
+}
+
+/// How it ends.
+pub(crate) struct Closing {
+    pub(crate) why: EndReason,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) content: String,
+    pub(crate) citations: Vec<Citation>,
+    pub(crate) upstream: Option<TokenUsage>,
+    pub(crate) model: Option<String>,
+    pub(crate) generation_after: u32,
+}
+
+/// Ends a reply and settles it, unless somebody else ended it first.
+pub(crate) async fn close(inner: &Inner, saga: &Saga, closing: Closing) -> Result<(), PortError> {
+    let tokens = billable(closing.why, closing.upstream, saga.prompt_tokens_estimate, &closing.content);
+    let charge = charge(tokens, saga.tariff, saga.held);
+    let end = ReplyEnd {
+        message_id: saga.message_id,
+        generation: saga.generation,
+        generation_after: closing.generation_after,
+        why: closing.why,
+        failure: closing.failure,
+        content: closing.content,
+        citations: closing.citations,
+        usage: charge.map(|charge| MessageUsage { tokens: charge.tokens, credits: charge.credits }),
+        charge,
+        model: closing.model,
+        at: inner.now(),
+    };
+    let log = &inner.ports.log;
+    match retried(inner, || log.append_end(&end)).await? {
+        EndOutcome::Ended { seq } => inner.publish(&saga.conversation_id, &end_frame(seq, &end)).await,
+        EndOutcome::NoMessage => {}
+        EndOutcome::AlreadyEnded => return Ok(()),
+    }
+    if let Err(error) = inner.ports.buffer.close(saga.message_id).await {
+        tracing::warn!(%error, "a stream buffer was not closed; its text runs out by itself");
+    }
+    settle(inner, &saga.conversation_id, saga.message_id, charge).await
+}
+
+/// Takes the charge of an ended reply, or frees its hold, and says so.
+pub(crate) async fn settle(
+    inner: &Inner,
+    conversation: &ConversationId,
+    message_id: MessageId,
+    charge: Option<Charge>,
+) -> Result<(), PortError> {
+    let at = inner.now();
+    let meter = &inner.ports.meter;
+    match charge {
+        Some(Charge { tokens, credits }) => {
+            let settlement = Settlement { message_id, tokens, credits, at };
+            retried(inner, || meter.settle(&settlement)).await?;
+        }
+        None => retried(inner, || meter.void(message_id, at)).await?,
+    }
+    let generations = &inner.ports.generations;
+    retried(inner, || generations.mark_settled(message_id)).await?;
+    inner.publish(conversation, &Frame::Settled { message_id }).await;
+    Ok(())
+}
+
+fn end_frame(seq: u64, end: &ReplyEnd) -> Frame {
+    let body = EventBody::AiEnd {
+        message_id: end.message_id,
+        generation: end.generation_after,
+        why: end.why,
+        length: utf16_length(&end.content),
+        crc32: crc32fast::hash(end.content.as_bytes()),
+    };
+    Frame::Committed { seq, body }
+}
+
+/// Milliseconds to wait before each further try: the database may be restarting.
+const RETRY_DELAYS_MS: [i64; 4] = [100, 400, 1_600, 4_000];
+
+async fn retried<T, F>(inner: &Inner, mut attempt: impl FnMut() -> F) -> Result<T, PortError>
+where
+    F: Future<Output = Result<T, PortError>>,
+{
+    for delay in RETRY_DELAYS_MS {
+        match attempt().await {
+            Err(PortError::Unavailable { .. } | PortError::Full { .. }) => {
+                let clock = &inner.runtime.clock;
+                clock.sleep_until(clock.now().plus_millis(delay)).await;
+            }
+            Ok(value) => return Ok(value),
+            Err(error @ (PortError::Corrupt { .. } | PortError::Rejected { .. })) => return Err(error),
+        }
+    }
+    attempt().await
+}

@@ -1,0 +1,308 @@
+//! Reads the model and feeds the stream buffer.
+//!
+//! The first text goes out at once; then it is coalesced, so that neither the bus nor the database sees
+//! single tokens. Every flush brings back the stop flag, so a stop needs no message that could be lost.
+
+use std::sync::Arc;
+
+use futures::future::{Either, select};
+use futures::{FutureExt, StreamExt};
+use kernel::{Timestamp, TokenUsage};
+
+use super::{Closing, ReplyJob};
+use crate::event::{Frame, utf16_length};
+use crate::marker::MarkerFilter;
+use crate::message::{Citation, EndReason, Failure};
+use crate::ports::{FinishReason, Flush, FlushOutcome, ModelError, ReplyEvent, ReplyEvents};
+use crate::service::Inner;
+
+const FLUSH_WINDOW_MS: i64 = 50;
+const FLUSH_BYTES: usize = 2_048;
+/// With nothing to flush, the stop flag is still looked at this often.
+const CONTACT_MS: i64 = 1_000;
+const CHECKPOINT_MS: i64 = 2_000;
+const CHECKPOINT_BYTES: usize = 2_048;
+/// A reply may take so long from its first text on.
+const TOTAL_MS: i64 = 600_000;
+
+/// How writing ended.
+pub(super) enum Outcome {
+    /// To be closed like this.
+    Ended(Closing),
+    /// Somebody else closed it.
+    Fenced,
+}
+
+/// Why writing is over.
+enum Halt {
+    Stop,
+    Fenced,
+}
+
+pub(super) struct Writer<'a> {
+    inner: &'a Arc<Inner>,
+    job: &'a ReplyJob,
+    filter: MarkerFilter,
+    /// All text that may be shown.
+    text: String,
+    /// How much of it watchers have, in bytes and in UTF-16 units.
+    flushed_bytes: usize,
+    flushed_units: u32,
+    checkpointed_bytes: usize,
+    last_contact: Option<Timestamp>,
+    last_checkpoint: Timestamp,
+    first_text: Option<Timestamp>,
+    usage: Option<TokenUsage>,
+    finished: Option<(FinishReason, Option<String>)>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(inner: &'a Arc<Inner>, job: &'a ReplyJob) -> Self {
+        let passages = u32::try_from(job.request.prompt.passages.len()).unwrap_or(u32::MAX);
+        Self {
+            inner,
+            job,
+            filter: MarkerFilter::new(passages),
+            text: String::new(),
+            flushed_bytes: 0,
+            flushed_units: 0,
+            checkpointed_bytes: 0,
+            last_contact: None,
+            last_checkpoint: inner.now(),
+            first_text: None,
+            usage: None,
+            finished: None,
+        }
+    }
+
+    pub(super) async fn write(&mut self) -> Outcome {
+        self.restore_buffer().await;
+        let over = match self.begin().await {
+            Ok(Ok(events)) => self.read(events).await,
+            Ok(Err(error)) => Ok(self.failed(&error)),
+            Err(halt) => Err(halt),
+        };
+        let closing = match over {
+            Ok(closing) => closing,
+            Err(Halt::Stop) => self.closing(EndReason::Stopped, None),
+            Err(Halt::Fenced) => return Outcome::Fenced,
+        };
+        match self.flush().await {
+            Err(Halt::Fenced) => Outcome::Fenced,
+            Ok(()) | Err(Halt::Stop) => Outcome::Ended(closing),
+        }
+    }
+
+    /// Calls the model, and looks at the stop flag while it has not answered.
+    async fn begin(&mut self) -> Result<Result<ReplyEvents, ModelError>, Halt> {
+        let model = Arc::clone(&self.inner.ports.model);
+        let mut call = Box::pin(async { model.stream(&self.job.request).await }).fuse();
+        loop {
+            let wake = self.inner.runtime.clock.sleep_until(self.wake_at());
+            match select(&mut call, wake).await {
+                Either::Left((answer, _)) => return Ok(answer),
+                Either::Right(((), _)) => self.flush().await?,
+            }
+        }
+    }
+
+    async fn read(&mut self, mut events: ReplyEvents) -> Result<Closing, Halt> {
+        loop {
+            let wake = self.inner.runtime.clock.sleep_until(self.wake_at());
+            let next = match select(events.next(), wake).await {
+                Either::Left((next, _)) => Some(next),
+                Either::Right(((), _)) => None,
+            };
+            match next {
+                Some(Some(Ok(event))) => self.take(event),
+                Some(Some(Err(error))) if self.finished.is_none() => return Ok(self.failed(&error)),
+                // The model has said that it is finished; what breaks afterwards cost nothing.
+                Some(Some(Err(_)) | None) => return Ok(self.ended()),
+                None => {}
+            }
+            if let Some(closing) = self.over_limit() {
+                return Ok(closing);
+            }
+            self.tend().await?;
+        }
+    }
+
+    fn take(&mut self, event: ReplyEvent) {
+        match event {
+            ReplyEvent::Text(text) => {
+                self.first_text.get_or_insert_with(|| self.inner.now());
+                let shown = self.filter.push(&text);
+                self.text.push_str(&shown);
+            }
+            ReplyEvent::Thinking => {}
+            ReplyEvent::Usage(usage) => self.usage = Some(usage),
+            ReplyEvent::Finish { reason, model } => self.finished = Some((reason, model)),
+        }
+    }
+
+    /// A reply that grows beyond its bounds ends as one that reached its output limit.
+    fn over_limit(&mut self) -> Option<Closing> {
+        let bytes_max = usize::try_from(self.inner.settings.reply_bytes).unwrap_or(usize::MAX);
+        let too_long = self.text.len() > bytes_max;
+        let too_late = self.first_text.is_some_and(|first| self.inner.now().millis_since(first) > TOTAL_MS);
+        if !too_long && !too_late {
+            return None;
+        }
+        if too_long {
+            let cut = self.text.floor_char_boundary(bytes_max.max(self.flushed_bytes));
+            self.text.truncate(cut);
+        }
+        Some(self.closing(EndReason::Length, None))
+    }
+
+    /// Flushes and checkpoints what is due.
+    async fn tend(&mut self) -> Result<(), Halt> {
+        let now = self.inner.now();
+        if now >= self.wake_at() || self.text.len() - self.flushed_bytes >= FLUSH_BYTES {
+            self.flush().await?;
+        }
+        let new_bytes = self.text.len() - self.checkpointed_bytes;
+        let due = now.millis_since(self.last_checkpoint) >= CHECKPOINT_MS && new_bytes > 0;
+        if due || new_bytes >= CHECKPOINT_BYTES {
+            self.checkpoint(now).await?;
+        }
+        Ok(())
+    }
+
+    /// When there is something to do though the model says nothing.
+    fn wake_at(&self) -> Timestamp {
+        let Some(last) = self.last_contact else { return self.inner.now() };
+        let waits = if self.text.len() > self.flushed_bytes && self.flushed_bytes > 0 {
+            FLUSH_WINDOW_MS
+        } else if self.text.len() > self.flushed_bytes {
+            0
+        } else {
+            CONTACT_MS
+        };
+        last.plus_millis(waits)
+    }
+
+    async fn flush(&mut self) -> Result<(), Halt> {
+        let text = self.text.get(self.flushed_bytes..).unwrap_or_default().to_owned();
+        let message_id = self.job.request.message_id;
+        let generation = self.job.generation;
+        let units = utf16_length(&text);
+        let frame = if text.is_empty() {
+            bytes::Bytes::new()
+        } else {
+            Frame::Delta { message_id, generation, offset: self.flushed_units, text: text.clone() }.encode()
+        };
+        let flush = Flush {
+            conversation_id: self.job.conversation_id.clone(),
+            message_id,
+            generation,
+            length_before: u64::try_from(self.flushed_bytes).unwrap_or(u64::MAX),
+            text,
+            frame,
+        };
+        self.last_contact = Some(self.inner.now());
+        match self.inner.ports.buffer.flush(&flush).await {
+            Ok(FlushOutcome::Accepted { stop_requested }) => {
+                self.flushed_bytes += flush.text.len();
+                self.flushed_units = self.flushed_units.saturating_add(units);
+                if stop_requested { Err(Halt::Stop) } else { Ok(()) }
+            }
+            Ok(FlushOutcome::Diverged) => {
+                self.restore_buffer().await;
+                Ok(())
+            }
+            Ok(FlushOutcome::Fenced) => Err(Halt::Fenced),
+            Err(error) => {
+                // Watchers read the checkpoints meanwhile; the text is safe here.
+                tracing::warn!(%error, message.id = %message_id, "a flush failed; watchers catch up later");
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts the whole text into the buffer: at the start, and after the buffer lost it.
+    async fn restore_buffer(&mut self) {
+        let message_id = self.job.request.message_id;
+        match self.inner.ports.buffer.open(message_id, self.job.generation, &self.text).await {
+            Ok(_) => {
+                self.flushed_bytes = self.text.len();
+                self.flushed_units = utf16_length(&self.text);
+            }
+            Err(error) => {
+                tracing::warn!(%error, message.id = %message_id, "the stream buffer is unreachable");
+            }
+        }
+    }
+
+    async fn checkpoint(&mut self, now: Timestamp) -> Result<(), Halt> {
+        self.last_checkpoint = now;
+        let message_id = self.job.request.message_id;
+        match self.inner.ports.generations.checkpoint(message_id, self.job.generation, &self.text).await {
+            Ok(true) => {
+                self.checkpointed_bytes = self.text.len();
+                Ok(())
+            }
+            Ok(false) => Err(Halt::Fenced),
+            Err(error) => {
+                tracing::warn!(%error, message.id = %message_id, "a checkpoint failed; the next one will do");
+                Ok(())
+            }
+        }
+    }
+
+    fn ended(&mut self) -> Closing {
+        let Some((reason, model)) = self.finished.take() else {
+            return self.failed(&ModelError::Cut("the stream ended without a finish".to_owned()));
+        };
+        let (why, failure) = match reason {
+            FinishReason::Stop => (EndReason::Done, None),
+            FinishReason::Length => (EndReason::Length, None),
+            FinishReason::ContentFilter => (EndReason::Blocked, None),
+            FinishReason::Other(reason) => {
+                tracing::warn!(reason, "the model finished for a reason we do not know");
+                (EndReason::Error, Some(Failure::ModelUnavailable))
+            }
+        };
+        Closing { model, ..self.closing(why, failure) }
+    }
+
+    fn failed(&mut self, error: &ModelError) -> Closing {
+        tracing::warn!(%error, message.id = %self.job.request.message_id, "the model failed");
+        let failure = match error {
+            ModelError::Unavailable(_) | ModelError::Cut(_) => Failure::ModelUnavailable,
+            ModelError::Timeout => Failure::ModelTimeout,
+        };
+        self.closing(EndReason::Error, Some(failure))
+    }
+
+    fn closing(&mut self, why: EndReason, failure: Option<Failure>) -> Closing {
+        let held_back = self.filter.finish();
+        self.text.push_str(&held_back);
+        Closing {
+            why,
+            failure,
+            content: self.text.clone(),
+            citations: self.citations(),
+            upstream: self.usage,
+            model: None,
+            generation_after: self.job.generation,
+        }
+    }
+
+    fn citations(&self) -> Vec<Citation> {
+        let passages = &self.job.request.prompt.passages;
+        let numbered = (1_u32..).zip(passages);
+        let used: Vec<u32> = self.filter.used().collect();
+        numbered
+            .filter(|(n, _)| used.contains(n))
+            .map(|(n, passage)| Citation {
+                n,
+                work: passage.work.clone(),
+                chapter: passage.chapter.clone(),
+                passage_id: passage.passage_id.clone(),
+                quote: passage.text.clone(),
+                score: passage.score,
+            })
+            .collect()
+    }
+}

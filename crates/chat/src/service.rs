@@ -1,0 +1,310 @@
+//! The use cases of chat: sessions, questions, history, stopping.
+
+mod ask;
+
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt};
+use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, Tasks, Timestamp, UserId};
+
+use crate::catalog::ModelCatalog;
+use crate::content::parse_text;
+use crate::conversation::{CharacterId, Conversation, ConversationId, ConversationKind};
+use crate::error::{ChatError, Field};
+use crate::event::{EventBody, Frame};
+use crate::generation::InstanceId;
+use crate::message::{Author, EndReason, Message, MessageStatus};
+use crate::ports::{
+    Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage, HistoryQuery,
+    Knowledge, Meter, Personas, ReplyModel, StreamBuffer, Throttle,
+};
+use crate::running::Running;
+
+pub use ask::{Asked, Question};
+
+/// A session in a list: the conversation and its newest message.
+pub type SessionSummary = (Conversation, Option<Message>);
+
+/// Who answers where a client names no character.
+pub const DEFAULT_CHARACTER: &str = "classics_kongzi";
+
+const TITLE_CHARS_MAX: u32 = 100;
+/// How long a stop waits for the owner before it answers that the reply is stopping.
+const STOP_WAIT_MS: i64 = 2_000;
+/// An instance that has not renewed its lease for so long has died.
+const LEASE_SECONDS: i64 = 15;
+
+/// Everything that chat needs of the outside.
+pub struct ChatPorts {
+    /// Conversations.
+    pub conversations: Arc<dyn ConversationStore>,
+    /// The event log.
+    pub log: Arc<dyn EventLog>,
+    /// Sagas and leases.
+    pub generations: Arc<dyn GenerationStore>,
+    /// The bus.
+    pub broadcaster: Arc<dyn Broadcaster>,
+    /// Growing text.
+    pub buffer: Arc<dyn StreamBuffer>,
+    /// The language model.
+    pub model: Arc<dyn ReplyModel>,
+    /// Characters.
+    pub personas: Arc<dyn Personas>,
+    /// The library.
+    pub knowledge: Arc<dyn Knowledge>,
+    /// Payment.
+    pub meter: Arc<dyn Meter>,
+    /// Rates.
+    pub throttle: Arc<dyn Throttle>,
+}
+
+/// Time, ids, randomness and tasks.
+pub struct ChatRuntime {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The maker of ids.
+    pub ids: Arc<Ids>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Background work.
+    pub tasks: Arc<dyn Tasks>,
+}
+
+/// What the operator decides.
+#[derive(Debug, Clone)]
+pub struct ChatSettings {
+    /// This process.
+    pub instance: InstanceId,
+    /// Models by alias.
+    pub models: ModelCatalog,
+    /// Most characters of a message; 0 is no limit.
+    pub message_chars: u32,
+    /// Most bytes of a reply.
+    pub reply_bytes: u32,
+    /// Most replies that grow for one person on this instance; 0 is no limit.
+    pub streams_per_user: u32,
+    /// Passages retrieved for a question.
+    pub passages: u32,
+}
+
+/// Chat's use cases. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct ChatService {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) ports: ChatPorts,
+    pub(crate) runtime: ChatRuntime,
+    pub(crate) settings: ChatSettings,
+    pub(crate) running: Arc<Running>,
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.runtime.clock.now()
+    }
+
+    /// Publishes a frame. The log has the truth, so a bus that fails is worth a line and no more.
+    pub(crate) async fn publish(&self, conversation: &ConversationId, frame: &Frame) {
+        if let Err(error) = self.ports.broadcaster.publish(conversation, frame.encode()).await {
+            tracing::warn!(%error, "a frame was not published; watchers catch up from the log");
+        }
+    }
+}
+
+/// What became of a wish to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopState {
+    /// The owner was told and has not answered yet.
+    Stopping,
+    /// The reply ended by a stop.
+    Stopped,
+    /// The reply had ended otherwise.
+    Done,
+}
+
+impl ChatService {
+    /// The service on these ports.
+    pub fn new(ports: ChatPorts, runtime: ChatRuntime, settings: ChatSettings) -> Self {
+        let inner = Inner { ports, runtime, settings, running: Arc::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The models that clients may name.
+    pub fn models(&self) -> &ModelCatalog {
+        &self.inner.settings.models
+    }
+
+    /// Begins a session with a character (孔子 where none is named).
+    pub async fn create_session(
+        &self,
+        user: UserId,
+        character: Option<&str>,
+        title: Option<&str>,
+    ) -> Result<Conversation, ChatError> {
+        let title = match title {
+            Some(title) => parse_text(Field::Title, title, TITLE_CHARS_MAX)?,
+            None => String::new(),
+        };
+        let character_id = self.known_character(character.unwrap_or(DEFAULT_CHARACTER)).await?;
+        let now = self.inner.now();
+        let conversation = Conversation {
+            id: self.fresh_conversation_id()?,
+            kind: ConversationKind::Session,
+            owner: user,
+            character_id,
+            title,
+            epoch: self.fresh_epoch(),
+            head: 0,
+            created_at: now,
+            last_active_at: now,
+        };
+        self.inner.ports.conversations.create(&conversation).await?;
+        Ok(conversation)
+    }
+
+    /// A person's sessions, the last active first.
+    pub async fn sessions(&self, user: UserId, page: PageRequest) -> Result<Page<SessionSummary>, ChatError> {
+        Ok(self.inner.ports.conversations.list(user, page).await?)
+    }
+
+    /// One of a person's sessions.
+    pub async fn session(&self, user: UserId, id: &str) -> Result<Conversation, ChatError> {
+        let id: ConversationId = id.parse().map_err(|_invalid| ChatError::NotFound)?;
+        self.own(user, &id).await
+    }
+
+    /// Gives a session a title.
+    pub async fn rename(&self, user: UserId, id: &str, title: &str) -> Result<Conversation, ChatError> {
+        let title = parse_text(Field::Title, title, TITLE_CHARS_MAX)?;
+        let conversation = self.session(user, id).await?;
+        if self.inner.ports.conversations.rename(&conversation.id, &title).await? {
+            Ok(Conversation { title, ..conversation })
+        } else {
+            Err(ChatError::NotFound)
+        }
+    }
+
+    /// Deletes a session and all that was said in it. A reply that is growing is stopped.
+    pub async fn delete(&self, user: UserId, id: &str) -> Result<(), ChatError> {
+        let conversation = self.session(user, id).await?;
+        let newest = HistoryQuery::Newest { limit: 1 };
+        let last = self.inner.ports.log.history(&conversation.id, newest).await?.messages.pop();
+        if let Some(message) = last.filter(|message| message.status == MessageStatus::Streaming) {
+            self.inner.ports.buffer.request_stop(message.id).await?;
+        }
+        if self.inner.ports.conversations.delete(&conversation.id).await? {
+            Ok(())
+        } else {
+            Err(ChatError::NotFound)
+        }
+    }
+
+    /// A part of a session's history.
+    pub async fn history(
+        &self,
+        user: UserId,
+        id: &str,
+        query: HistoryQuery,
+    ) -> Result<HistoryPage, ChatError> {
+        let conversation = self.session(user, id).await?;
+        Ok(self.inner.ports.log.history(&conversation.id, query).await?)
+    }
+
+    /// One message that the person may see.
+    pub async fn message(&self, user: UserId, id: MessageId) -> Result<Message, ChatError> {
+        let message = self.inner.ports.log.message(id).await?.ok_or(ChatError::NotFound)?;
+        self.own(user, &message.conversation_id).await?;
+        Ok(message)
+    }
+
+    /// Stops the reply that this id names, or the reply to the question that it names.
+    pub async fn stop(&self, user: UserId, id: MessageId) -> Result<StopState, ChatError> {
+        let reply = self.reply_named(user, id).await?;
+        if let Some(state) = stop_state(&reply) {
+            return Ok(state);
+        }
+        let mut bus = self.inner.ports.broadcaster.subscribe(&reply.conversation_id).await?;
+        self.inner.ports.buffer.request_stop(reply.id).await?;
+        let clock = Arc::clone(&self.inner.runtime.clock);
+        let deadline = clock.now().plus_millis(STOP_WAIT_MS);
+        let mut timeout = clock.sleep_until(deadline).fuse();
+        loop {
+            let signal = futures::select! {
+                signal = bus.next().fuse() => signal,
+                () = timeout => None,
+            };
+            match signal {
+                Some(BusSignal::Frame(bytes)) if !is_end_of(&bytes, reply.id) => {}
+                Some(BusSignal::Frame(_) | BusSignal::Missed) | None => break,
+            }
+        }
+        let reply = self.inner.ports.log.message(reply.id).await?.ok_or(ChatError::NotFound)?;
+        Ok(stop_state(&reply).unwrap_or(StopState::Stopping))
+    }
+
+    /// Says that this instance lives; called every few seconds.
+    pub async fn renew_lease(&self) -> Result<(), ChatError> {
+        let until = self.inner.now().plus_seconds(LEASE_SECONDS);
+        Ok(self.inner.ports.generations.renew_lease(self.inner.settings.instance, until).await?)
+    }
+
+    /// Gives up this instance's lease: what it has not ended, others may close at once.
+    pub async fn release_lease(&self) -> Result<(), ChatError> {
+        Ok(self.inner.ports.generations.release_lease(self.inner.settings.instance).await?)
+    }
+
+    /// Replies growing on this instance.
+    pub fn running_count(&self) -> usize {
+        self.inner.running.count()
+    }
+
+    pub(crate) async fn own(&self, user: UserId, id: &ConversationId) -> Result<Conversation, ChatError> {
+        let found = self.inner.ports.conversations.get(id).await?;
+        found.filter(|conversation| conversation.owner == user).ok_or(ChatError::NotFound)
+    }
+
+    pub(crate) async fn reply_named(&self, user: UserId, id: MessageId) -> Result<Message, ChatError> {
+        let message = self.message(user, id).await?;
+        match message.author {
+            Author::Character(_) => Ok(message),
+            Author::User(_) => self.inner.ports.log.reply_to(id).await?.ok_or(ChatError::NotFound),
+        }
+    }
+
+    async fn known_character(&self, id: &str) -> Result<CharacterId, ChatError> {
+        let id: CharacterId = id.parse().map_err(|_invalid| ChatError::UnknownCharacter)?;
+        match self.inner.ports.personas.persona(&id).await? {
+            Some(_) => Ok(id),
+            None => Err(ChatError::UnknownCharacter),
+        }
+    }
+
+    fn fresh_conversation_id(&self) -> Result<ConversationId, ChatError> {
+        let id: kernel::Id<ConversationKind> = self.inner.runtime.ids.next();
+        // A UUID's text is always a valid name.
+        id.to_string().parse().map_err(|_impossible| ChatError::NotFound)
+    }
+
+    fn fresh_epoch(&self) -> String {
+        let mut bytes = [0_u8; 8];
+        self.inner.runtime.entropy.fill(&mut bytes);
+        hex::encode(bytes)
+    }
+}
+
+fn stop_state(reply: &Message) -> Option<StopState> {
+    match (reply.status, reply.why) {
+        (MessageStatus::Streaming, _) => None,
+        (_, Some(EndReason::Stopped)) => Some(StopState::Stopped),
+        (_, _) => Some(StopState::Done),
+    }
+}
+
+fn is_end_of(bytes: &[u8], reply: MessageId) -> bool {
+    match Frame::decode(bytes) {
+        Some(Frame::Committed { body: EventBody::AiEnd { message_id, .. }, .. }) => message_id == reply,
+        Some(Frame::Committed { .. } | Frame::Delta { .. } | Frame::Settled { .. }) | None => false,
+    }
+}

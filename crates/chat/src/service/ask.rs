@@ -1,0 +1,337 @@
+//! Asking: from a question to a reply that has begun.
+//!
+//! The order is the contract: replay of a known `clientMsgId`, limits, prompt, **hold**, one append of question
+//! and `ai_start`, and only then the model. Whatever is refused before the append has stored nothing.
+
+use std::sync::Arc;
+
+use kernel::{MessageId, UserId};
+use sha2::{Digest, Sha256};
+
+use super::ChatService;
+use crate::content::{parse_text, title_of};
+use crate::conversation::{Conversation, ConversationId};
+use crate::error::{ChatError, ContentError, Field};
+use crate::event::{EventBody, Frame};
+use crate::message::Message;
+use crate::ports::{
+    Admission, Exchange, ExchangeOutcome, HistoryQuery, NewQuestion, NewReply, Persona, ReplyRequest,
+    Reservation, Reserved,
+};
+use crate::prompt::{self, Prompt, PromptParts};
+use crate::reply::{self, ReplyJob};
+use crate::running::RunningGuard;
+
+const CLIENT_MSG_ID_CHARS_MAX: u32 = 64;
+const HISTORY_MESSAGES: u32 = 30;
+/// History and passages beyond this are left out even where the model could read more: it is the asker's money.
+const PROMPT_TOKENS_MAX: u32 = 8_000;
+/// An answer shorter than this is not worth its prompt.
+const OUTPUT_TOKENS_MIN: u32 = 256;
+const TITLE_CHARS: usize = 20;
+
+/// What a person asks.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// The text.
+    pub content: String,
+    /// The sender's own id for it: a repeat is answered by what is stored.
+    pub client_msg_id: Option<String>,
+    /// Whether to answer from the library; the character decides where this is absent.
+    pub use_knowledge: Option<bool>,
+    /// The model's alias.
+    pub model: Option<String>,
+}
+
+/// A question that was taken, and the reply to it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The question as stored.
+    pub question: Message,
+    /// The reply, which has begun.
+    pub reply: Message,
+    /// Whether this is an earlier question, repeated.
+    pub replayed: bool,
+}
+
+/// A question after all checks that need no store.
+struct Draft {
+    content: String,
+    client_msg_id: Option<String>,
+    body_hash: String,
+}
+
+/// What the model will be asked, and what it may cost.
+struct Plan {
+    reply_id: MessageId,
+    alias: String,
+    prompt: Prompt,
+    output_tokens_wanted: u32,
+}
+
+impl ChatService {
+    /// Takes a question and starts the reply, which goes on whatever becomes of the caller.
+    ///
+    /// Call it in a task that outlives the connection: dropped half-way, it leaves a hold that only a sweep frees.
+    pub async fn ask(&self, user: UserId, id: &str, question: Question) -> Result<Asked, ChatError> {
+        let draft = self.draft(&question)?;
+        let conversation = self.session(user, id).await?;
+        if let Some(asked) = self.replay(&conversation.id, user, &draft).await? {
+            return Ok(asked);
+        }
+        self.admit(user).await?;
+        let plan = self.plan(&conversation, &draft, &question).await?;
+        let streams_max = self.inner.settings.streams_per_user;
+        let guard =
+            self.inner.running.begin(user, plan.reply_id, streams_max).ok_or(ChatError::TooManyStreams)?;
+        self.begin(user, &conversation, draft, plan, guard).await
+    }
+
+    fn draft(&self, question: &Question) -> Result<Draft, ChatError> {
+        let content = parse_text(Field::Content, &question.content, self.inner.settings.message_chars)?;
+        let client_msg_id = match &question.client_msg_id {
+            Some(id) => Some(parse_client_msg_id(id)?),
+            None => None,
+        };
+        let body_hash = body_hash(&content, question);
+        Ok(Draft { content, client_msg_id, body_hash })
+    }
+
+    async fn replay(
+        &self,
+        conversation: &ConversationId,
+        user: UserId,
+        draft: &Draft,
+    ) -> Result<Option<Asked>, ChatError> {
+        let Some(client_msg_id) = &draft.client_msg_id else { return Ok(None) };
+        let log = &self.inner.ports.log;
+        let Some(earlier) = log.by_client_msg_id(conversation, user, client_msg_id).await? else {
+            return Ok(None);
+        };
+        if earlier.body_hash.as_deref() != Some(draft.body_hash.as_str()) {
+            return Err(ChatError::ClientMsgIdConflict);
+        }
+        let reply = log.reply_to(earlier.id).await?.ok_or(ChatError::NotFound)?;
+        Ok(Some(Asked { question: earlier, reply, replayed: true }))
+    }
+
+    async fn admit(&self, user: UserId) -> Result<(), ChatError> {
+        match self.inner.ports.throttle.message(user).await? {
+            Admission::Admitted => Ok(()),
+            Admission::Limited { retry_after_ms } => Err(ChatError::RateLimited { retry_after_ms }),
+        }
+    }
+
+    async fn plan(
+        &self,
+        conversation: &Conversation,
+        draft: &Draft,
+        question: &Question,
+    ) -> Result<Plan, ChatError> {
+        let models = &self.inner.settings.models;
+        let (alias, limits) = models.resolve(question.model.as_deref()).ok_or(ChatError::UnknownModel)?;
+        let ports = &self.inner.ports;
+        let persona =
+            ports.personas.persona(&conversation.character_id).await?.ok_or(ChatError::UnknownCharacter)?;
+        let passages = if question.use_knowledge.unwrap_or(persona.uses_knowledge) {
+            self.retrieve(&persona, &draft.content).await
+        } else {
+            Vec::new()
+        };
+        let newest = HistoryQuery::Newest { limit: HISTORY_MESSAGES };
+        let history = ports.log.history(&conversation.id, newest).await?.messages;
+        let tokens_max =
+            limits.context_tokens_max.saturating_sub(limits.output_tokens_max).min(PROMPT_TOKENS_MAX);
+        let prompt = prompt::build(PromptParts {
+            persona: &persona,
+            passages: &passages,
+            history: &history,
+            question: &draft.content,
+            tokens_max,
+        });
+        Ok(Plan {
+            reply_id: self.inner.runtime.ids.next(),
+            alias: alias.to_owned(),
+            prompt,
+            output_tokens_wanted: limits.output_tokens_max,
+        })
+    }
+
+    /// A library that fails costs the answer its passages, not the person their answer.
+    async fn retrieve(&self, persona: &Persona, question: &str) -> Vec<crate::ports::Retrieved> {
+        let limit = self.inner.settings.passages;
+        match self.inner.ports.knowledge.retrieve(question, &persona.works, limit).await {
+            Ok(passages) => passages,
+            Err(error) => {
+                tracing::error!(%error, "retrieval failed; answering without passages");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        user: UserId,
+        conversation: &Conversation,
+        draft: Draft,
+        plan: Plan,
+        guard: RunningGuard,
+    ) -> Result<Asked, ChatError> {
+        let job = self.reserve(user, &conversation.id, &plan).await?;
+        let exchange = self.exchange(user, conversation, &draft, &job);
+        match self.inner.ports.log.append_exchange(&exchange).await {
+            Ok(ExchangeOutcome::Appended { question_seq, reply_seq }) => {
+                self.announce(&exchange, question_seq, reply_seq).await;
+                let inner = Arc::clone(&self.inner);
+                self.inner.runtime.tasks.spawn(Box::pin(reply::run(inner, job, guard)));
+                self.asked(&exchange).await
+            }
+            Ok(refused) => {
+                self.void(plan.reply_id).await;
+                match refused {
+                    ExchangeOutcome::Repeated { .. } => {
+                        self.replay(&conversation.id, user, &draft).await?.ok_or(ChatError::NotFound)
+                    }
+                    ExchangeOutcome::ReplyInProgress => Err(ChatError::ReplyInProgress),
+                    ExchangeOutcome::NoConversation | ExchangeOutcome::Appended { .. } => {
+                        Err(ChatError::NotFound)
+                    }
+                }
+            }
+            // Whether it was written is unknown: the guard goes, and the sweep ends what was begun, or the
+            // hold runs out where nothing was.
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn reserve(
+        &self,
+        user: UserId,
+        conversation: &ConversationId,
+        plan: &Plan,
+    ) -> Result<ReplyJob, ChatError> {
+        let reservation = Reservation {
+            message_id: plan.reply_id,
+            payer: user,
+            model_alias: plan.alias.clone(),
+            prompt_tokens_max: prompt::tokens_bound(&plan.prompt),
+            output_tokens_wanted: plan.output_tokens_wanted,
+            output_tokens_min: OUTPUT_TOKENS_MIN.min(plan.output_tokens_wanted),
+            at: self.inner.now(),
+        };
+        match self.inner.ports.meter.reserve(&reservation).await? {
+            Reserved::Held { amount, tariff, output_tokens_max } => Ok(ReplyJob {
+                conversation_id: conversation.clone(),
+                generation: 1,
+                held: amount,
+                tariff,
+                prompt_tokens_estimate: prompt::tokens_estimate(&plan.prompt),
+                request: ReplyRequest {
+                    message_id: plan.reply_id,
+                    model_alias: plan.alias.clone(),
+                    prompt: plan.prompt.clone(),
+                    output_tokens_max,
+                    user_tag: user_tag(user),
+                },
+            }),
+            Reserved::Insufficient { available, needed } => {
+                Err(ChatError::InsufficientBalance { available, needed })
+            }
+        }
+    }
+
+    fn exchange(&self, user: UserId, conversation: &Conversation, draft: &Draft, job: &ReplyJob) -> Exchange {
+        Exchange {
+            conversation_id: conversation.id.clone(),
+            question: NewQuestion {
+                id: self.inner.runtime.ids.next(),
+                author: user,
+                content: draft.content.clone(),
+                client_msg_id: draft.client_msg_id.clone(),
+                body_hash: draft.body_hash.clone(),
+            },
+            reply: NewReply {
+                id: job.request.message_id,
+                character_id: conversation.character_id.clone(),
+                owner: self.inner.settings.instance,
+                payer: user,
+                model_alias: job.request.model_alias.clone(),
+                tariff: job.tariff,
+                held: job.held,
+                prompt_tokens_estimate: job.prompt_tokens_estimate,
+            },
+            title_if_empty: title_of(&draft.content, TITLE_CHARS),
+            at: self.inner.now(),
+        }
+    }
+
+    async fn announce(&self, exchange: &Exchange, question_seq: u64, reply_seq: u64) {
+        let question = EventBody::Message { message_id: exchange.question.id };
+        let start = EventBody::AiStart { message_id: exchange.reply.id, generation: 1 };
+        for (seq, body) in [(question_seq, question), (reply_seq, start)] {
+            self.inner.publish(&exchange.conversation_id, &Frame::Committed { seq, body }).await;
+        }
+    }
+
+    async fn asked(&self, exchange: &Exchange) -> Result<Asked, ChatError> {
+        let log = &self.inner.ports.log;
+        let question = log.message(exchange.question.id).await?.ok_or(ChatError::NotFound)?;
+        let reply = log.message(exchange.reply.id).await?.ok_or(ChatError::NotFound)?;
+        Ok(Asked { question, reply, replayed: false })
+    }
+
+    async fn void(&self, message_id: MessageId) {
+        let now = self.inner.now();
+        if let Err(error) = self.inner.ports.meter.void(message_id, now).await {
+            tracing::warn!(%error, message.id = %message_id, "a hold was not voided; it will run out");
+        }
+    }
+}
+
+fn parse_client_msg_id(id: &str) -> Result<String, ChatError> {
+    let id = parse_text(Field::ClientMsgId, id, CLIENT_MSG_ID_CHARS_MAX)?;
+    let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if plain {
+        Ok(id)
+    } else {
+        Err(ChatError::Invalid { field: Field::ClientMsgId, error: ContentError::Format })
+    }
+}
+
+/// Two requests with the same hash ask for the same thing.
+fn body_hash(content: &str, question: &Question) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(content);
+    hasher.update([0]);
+    hasher.update(question.model.as_deref().unwrap_or_default());
+    hasher.update([0, question.use_knowledge.map_or(2, u8::from)]);
+    hex::encode(hasher.finalize())
+}
+
+/// A tag that is the same for one person and says nothing about them.
+fn user_tag(user: UserId) -> String {
+    let digest = Sha256::digest(format!("jixia-user-tag:{user}"));
+    hex::encode(digest).chars().take(32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_tells_another_question_from_a_retry() {
+        let question = Question { content: "学而".into(), ..Question::default() };
+        let other_model = Question { model: Some("m".into()), ..question.clone() };
+        let other_switch = Question { use_knowledge: Some(false), ..question.clone() };
+        assert_eq!(body_hash("学而", &question), body_hash("学而", &question));
+        assert_ne!(body_hash("学而", &question), body_hash("学而", &other_model));
+        assert_ne!(body_hash("学而", &question), body_hash("学而", &other_switch));
+    }
+
+    #[test]
+    fn a_client_message_id_is_short_and_plain() {
+        assert!(parse_client_msg_id("a-1_B").is_ok());
+        assert!(parse_client_msg_id("a b").is_err());
+        assert!(parse_client_msg_id(&"a".repeat(65)).is_err());
+    }
+}
