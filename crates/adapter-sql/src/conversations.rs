@@ -1,0 +1,138 @@
+//! Conversations in SQL.
+
+use async_trait::async_trait;
+use chat::conversation::{Conversation, ConversationId};
+use chat::message::Message;
+use chat::ports::ConversationStore;
+use kernel::{Id, Page, PageRequest, PortError, Timestamp, UserId};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryResult, Statement,
+};
+
+use crate::detached::detached;
+use crate::entity::conversation::{Column, Entity, Model};
+use crate::error::{corrupt, port_error};
+use crate::message_row::{COLUMNS, MessageRow, read_character_id, read_conversation_id};
+use crate::store::SqlStore;
+use crate::words::{big, kind_word, read_count, read_kind};
+
+/// [`ConversationStore`] on SQLite and Postgres.
+pub struct SqlConversations {
+    store: SqlStore,
+}
+
+impl SqlConversations {
+    /// On this store.
+    pub fn new(store: SqlStore) -> Self {
+        Self { store }
+    }
+}
+
+#[async_trait]
+impl ConversationStore for SqlConversations {
+    async fn create(&self, conversation: &Conversation) -> Result<(), PortError> {
+        let (store, row) = (self.store.clone(), row_of(conversation));
+        detached(async move {
+            let insert = Entity::insert(row.into_active_model().reset_all());
+            insert.exec_without_returning(store.writer()).await.map_err(port_error)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn get(&self, id: &ConversationId) -> Result<Option<Conversation>, PortError> {
+        let found = Entity::find_by_id(id.as_str()).one(self.store.reader()).await.map_err(port_error)?;
+        found.map(conversation_of).transpose()
+    }
+
+    async fn list(
+        &self,
+        owner: UserId,
+        page: PageRequest,
+    ) -> Result<Page<(Conversation, Option<Message>)>, PortError> {
+        let db = self.store.reader();
+        let all = Entity::find().filter(Column::Owner.eq(owner.as_uuid()));
+        let total = all.count(db).await.map_err(port_error)?;
+        let statement = Statement::from_sql_and_values(
+            db.get_database_backend(),
+            list_sql(),
+            [owner.as_uuid().into(), i64::from(page.size()).into(), big(page.offset()).into()],
+        );
+        let rows = db.query_all_raw(statement).await.map_err(port_error)?;
+        let items = rows.iter().map(summary_of).collect::<Result<_, _>>()?;
+        Ok(Page { items, total })
+    }
+
+    async fn rename(&self, id: &ConversationId, title: &str) -> Result<bool, PortError> {
+        let (store, id, title) = (self.store.clone(), id.to_string(), title.to_owned());
+        detached(async move {
+            let change =
+                Entity::update_many().col_expr(Column::Title, title.into()).filter(Column::Id.eq(id));
+            let done = change.exec(store.writer()).await.map_err(port_error)?;
+            Ok(done.rows_affected > 0)
+        })
+        .await
+    }
+
+    /// Messages and events go by `ON DELETE CASCADE`. A row lock on the head makes an append that is under
+    /// way end first, and a later one find nothing.
+    async fn delete(&self, id: &ConversationId) -> Result<bool, PortError> {
+        let (store, id) = (self.store.clone(), id.to_string());
+        detached(async move {
+            let done = Entity::delete_by_id(id).exec(store.writer()).await.map_err(port_error)?;
+            Ok(done.rows_affected > 0)
+        })
+        .await
+    }
+}
+
+/// A page of an owner's conversations, each with its newest message, in one statement.
+fn list_sql() -> String {
+    format!(
+        "SELECT c.id AS c_id, c.kind AS c_kind, c.owner AS c_owner, c.character_id AS c_character_id, \
+         c.title AS c_title, c.epoch AS c_epoch, c.head AS c_head, c.created_at AS c_created_at, \
+         c.last_active_at AS c_last_active_at, {COLUMNS} \
+         FROM (SELECT * FROM conversations WHERE owner = $1 ORDER BY last_active_at DESC, id DESC LIMIT $2 \
+         OFFSET $3) c \
+         LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = \
+         (SELECT MAX(newest.seq) FROM messages newest WHERE newest.conversation_id = c.id) \
+         ORDER BY c.last_active_at DESC, c.id DESC"
+    )
+}
+
+fn summary_of(row: &QueryResult) -> Result<(Conversation, Option<Message>), PortError> {
+    let conversation = conversation_of(Model::from_query_result(row, "c_").map_err(port_error)?)?;
+    let message = MessageRow::joined(row, "").map_err(port_error)?;
+    Ok((conversation, message.map(MessageRow::into_message).transpose()?))
+}
+
+fn row_of(conversation: &Conversation) -> Model {
+    Model {
+        id: conversation.id.to_string(),
+        kind: kind_word(conversation.kind).to_owned(),
+        owner: Some(conversation.owner.as_uuid()),
+        character_id: Some(conversation.character_id.to_string()),
+        title: conversation.title.clone(),
+        epoch: conversation.epoch.clone(),
+        head: big(conversation.head),
+        created_at: conversation.created_at.as_millis(),
+        last_active_at: conversation.last_active_at.as_millis(),
+    }
+}
+
+fn conversation_of(row: Model) -> Result<Conversation, PortError> {
+    let owner = row.owner.ok_or_else(|| corrupt("conversations.owner"))?;
+    let character = row.character_id.ok_or_else(|| corrupt("conversations.character_id"))?;
+    Ok(Conversation {
+        id: read_conversation_id(&row.id)?,
+        kind: read_kind(&row.kind)?,
+        owner: Id::from_uuid(owner),
+        character_id: read_character_id(&character)?,
+        title: row.title,
+        epoch: row.epoch,
+        head: read_count(row.head, "conversations.head")?,
+        created_at: Timestamp::from_millis(row.created_at),
+        last_active_at: Timestamp::from_millis(row.last_active_at),
+    })
+}

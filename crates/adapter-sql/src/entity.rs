@@ -1,0 +1,14 @@
+//! The tables as sea-orm sees them; private, since ports speak the domain's types.
+
+pub(crate) mod conversation;
+pub(crate) mod event;
+pub(crate) mod generation;
+pub(crate) mod hold;
+pub(crate) mod identity;
+pub(crate) mod instance;
+pub(crate) mod login_record;
+pub(crate) mod message;
+pub(crate) mod session;
+pub(crate) mod transfer;
+pub(crate) mod user;
+pub(crate) mod wallet;

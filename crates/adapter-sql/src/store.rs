@@ -1,0 +1,118 @@
+//! The connected database: a pool that writes and a pool that reads, whichever engine is behind.
+
+use std::sync::Arc;
+
+use kernel::PortError;
+use migrations::Migrator;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxPostgresConnector,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+use crate::detached::detached;
+use crate::error::{port_error, rejected};
+use crate::options::SqlOptions;
+use crate::{postgres, sqlite};
+
+/// A write transaction. `commit().await` keeps it; dropping it takes everything back.
+pub type Write = DatabaseTransaction;
+
+/// The store behind every SQL adapter of this crate. Cloning shares the pools.
+#[derive(Clone)]
+pub struct SqlStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    options: SqlOptions,
+}
+
+/// Which database is behind. The URL is kept for the session that migrates.
+enum Engine {
+    Sqlite,
+    Postgres { url: String },
+}
+
+impl SqlStore {
+    /// Opens `sqlite:PATH` (file and folder are created) or `postgres://…`. Does not migrate.
+    pub async fn connect(url: &str, options: SqlOptions) -> Result<Self, PortError> {
+        let (engine, writer, reader) = if url.starts_with("sqlite:") {
+            let pools = sqlite::open(url, &options).await?;
+            let wrap = SqlxSqliteConnector::from_sqlx_sqlite_pool;
+            (Engine::Sqlite, wrap(pools.writer), wrap(pools.reader))
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pools = postgres::open(url, &options).await?;
+            let wrap = SqlxPostgresConnector::from_sqlx_postgres_pool;
+            (Engine::Postgres { url: url.to_owned() }, wrap(pools.writer), wrap(pools.reader))
+        } else {
+            return Err(rejected("a database URL begins with sqlite: or postgres://"));
+        };
+        Ok(Self { shared: Arc::new(Shared { engine, writer, reader, options }) })
+    }
+
+    /// For reads outside transactions. Sees every commit that ended before the read began.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.shared.reader
+    }
+
+    /// For a write of a single statement; run it through `detached` like every write.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.shared.writer
+    }
+
+    /// Begins a write transaction: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on Postgres. On SQLite it is
+    /// the only one at a time, so nothing slow may happen inside.
+    pub async fn begin(&self) -> Result<Write, PortError> {
+        self.shared.writer.begin_with_options(self.write_options()).await.map_err(port_error)
+    }
+
+    /// Brings the schema up to date. Servers that start together wait for the one that migrates.
+    pub async fn migrate(&self) -> Result<(), PortError> {
+        let store = self.clone();
+        detached(async move {
+            match &store.shared.engine {
+                Engine::Sqlite => store.migrate_sqlite().await,
+                Engine::Postgres { url } => migrate_postgres(url, &store.shared.options).await,
+            }
+        })
+        .await
+    }
+
+    /// Whether the database answers, for health checks: one trivial read.
+    pub async fn ping(&self) -> Result<(), PortError> {
+        self.shared.reader.ping().await.map_err(port_error)
+    }
+
+    /// Closes both pools and waits until every connection is gone.
+    pub async fn close(&self) -> Result<(), PortError> {
+        self.shared.reader.close_by_ref().await.map_err(port_error)?;
+        self.shared.writer.close_by_ref().await.map_err(port_error)
+    }
+
+    /// Everything in one transaction: the writer lock is the migration lock, and a crash leaves the old schema.
+    async fn migrate_sqlite(&self) -> Result<(), PortError> {
+        let tx = self.begin().await?;
+        Migrator::up(&tx, None).await.map_err(port_error)?;
+        tx.commit().await.map_err(port_error)
+    }
+
+    fn write_options(&self) -> TransactionOptions {
+        let sqlite_transaction_mode = match self.shared.engine {
+            Engine::Sqlite => Some(SqliteTransactionMode::Immediate),
+            Engine::Postgres { .. } => None,
+        };
+        TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() }
+    }
+}
+
+async fn migrate_postgres(url: &str, options: &SqlOptions) -> Result<(), PortError> {
+    let pool = postgres::migration_session(url, options).await?;
+    let session = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
+    let migrated = Migrator::up(&session, None).await.map_err(port_error);
+    pool.close().await;
+    migrated
+}
