@@ -1,0 +1,175 @@
+//! HTTP: every route, the envelope and the error registry.
+//!
+//! Handlers translate and hold no rule: they read a request, call one service, and write the answer. What all of
+//! them share is around them ([`frame`]), before them ([`extract`]) and after them ([`envelope`], [`problem`]).
+//! Nothing here knows an adapter; [`Services`] carries the contexts' services in.
+
+pub mod context;
+pub mod detached;
+pub mod envelope;
+pub mod extract;
+mod frame;
+pub mod health;
+pub mod language;
+mod message_view;
+mod meters;
+pub mod openapi;
+mod pages;
+pub mod problem;
+pub mod proxy;
+mod refusal;
+pub mod route_table;
+mod routes;
+mod rule;
+pub mod settings;
+pub mod sse;
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Compress, Condition};
+use actix_web::web::{self, Data};
+use actix_web::{App, Error, HttpRequest};
+use kernel::{Clock, Ids, Tasks};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub use health::{Dependency, Health, Readiness};
+pub use openapi::openapi_json;
+pub use proxy::{InvalidNetwork, Network, TrustedProxies};
+pub use settings::ApiSettings;
+
+use crate::frame::Frame;
+use crate::message_view::Producer;
+use crate::problem::{Problem, Slug};
+use crate::routes::{
+    billing, characters, knowledge, messages, operations, sessions, sign_in, sign_ins, user,
+};
+
+/// Writes all metrics as text.
+pub type MetricsRenderer = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the handlers call.
+#[derive(Clone)]
+pub struct Services {
+    /// Who is calling.
+    pub auth: Arc<auth::AuthService>,
+    /// What is paid for.
+    pub billing: Arc<::billing::BillingService>,
+    /// What is said.
+    pub chat: Arc<chat::ChatService>,
+    /// Who there is to talk to.
+    pub characters: Arc<mbti_roles::CharacterService>,
+    /// What can be cited.
+    pub library: Arc<rag::LibraryService>,
+    /// The systems behind.
+    pub health: Arc<dyn Health>,
+    /// Metrics as text.
+    pub metrics: MetricsRenderer,
+    /// Writes that outlive their connection.
+    pub tasks: Arc<dyn Tasks>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The maker of request ids.
+    pub ids: Arc<Ids>,
+}
+
+/// The application of one worker: give it to `HttpServer::new(move || api::app(&services, &settings))`.
+pub fn app(
+    services: &Services,
+    settings: &ApiSettings,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    // Made now, so that no request waits for it.
+    openapi::document();
+    let frame = Frame { ids: Arc::clone(&services.ids), proxies: settings.trusted_proxies.clone() };
+    App::new()
+        .app_data(Data::new(settings.clone()))
+        .app_data(Data::new(Producer(settings.aigc_producer.as_str().into())))
+        .app_data(Data::from(Arc::clone(&services.auth)))
+        .app_data(Data::from(Arc::clone(&services.billing)))
+        .app_data(Data::from(Arc::clone(&services.chat)))
+        .app_data(Data::from(Arc::clone(&services.characters)))
+        .app_data(Data::from(Arc::clone(&services.library)))
+        .app_data(Data::from(Arc::clone(&services.health)))
+        .app_data(Data::new(Arc::clone(&services.metrics)))
+        .app_data(Data::new(Arc::clone(&services.tasks)))
+        .configure(|config| routes(&mut ServiceConfig::new(config)))
+        .configure(pages::pages)
+        .default_service(web::to(nowhere))
+        .wrap(Condition::new(!settings.allowed_origins.is_empty(), cors(settings)))
+        .wrap(frame)
+        .wrap(Compress::default())
+}
+
+/// Every route of the API. The busiest come first, since actix asks them in this order.
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(user::get_profile)
+        .service(messages::list_messages)
+        .service(messages::send_message)
+        .service(messages::stream_message)
+        .service(messages::stop_message)
+        .service(user::update_profile)
+        .service(user::get_balance)
+        .service(sessions::create_session)
+        .service(sessions::list_sessions)
+        .service(sessions::get_session)
+        .service(sessions::rename_session)
+        .service(sessions::delete_session)
+        .service(sign_in::register)
+        .service(sign_in::email_login)
+        .service(sign_in::wechat_login)
+        .service(sign_in::wxlogin)
+        .service(sign_in::verify)
+        .service(sign_in::refresh)
+        .service(sign_in::logout)
+        .service(sign_in::change_password)
+        .service(sign_ins::list_login_logs)
+        .service(sign_ins::list_sign_ins)
+        .service(sign_ins::revoke_sign_in)
+        .service(billing::list_transactions)
+        .service(billing::list_models)
+        .service(characters::list_characters)
+        .service(characters::get_character)
+        .service(knowledge::search)
+        .service(knowledge::list_works)
+        .service(knowledge::get_passage)
+        .service(operations::livez)
+        .service(operations::healthz)
+        .service(operations::readyz)
+        .service(operations::render_metrics)
+        .service(operations::openapi_document);
+}
+
+/// Scripts of other sites may call us only where the operator named their origin.
+fn cors(settings: &ApiSettings) -> actix_cors::Cors {
+    let cors = actix_cors::Cors::default()
+        .allow_any_method()
+        .allow_any_header()
+        .expose_headers([context::REQUEST_ID, "retry-after", "idempotent-replayed"])
+        .max_age(CORS_SECONDS);
+    settings.allowed_origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+const CORS_SECONDS: usize = 600;
+
+/// A page or a file was asked for by another method than it takes.
+pub(crate) async fn wrong_method() -> Result<&'static str, Problem> {
+    Err(Problem::new(Slug::MethodNotAllowed).with_allow("GET, HEAD".to_owned()))
+}
+
+/// Whatever no route answers: a wrong method where another is right, else nothing there.
+async fn nowhere(request: HttpRequest) -> Result<&'static str, Problem> {
+    match openapi::route_table().allow(request.path()) {
+        Some(methods) => Err(Problem::new(Slug::MethodNotAllowed).with_allow(methods)),
+        None => Err(Problem::not_found()),
+    }
+}

@@ -1,0 +1,102 @@
+//! What each context's refusals mean over HTTP: exhaustive, so that a new refusal does not compile without its
+//! slug.
+
+use auth::AuthError;
+use billing::BillingError;
+use chat::{ChatError, ContentError, Field};
+use rag::{InvalidQuery, RagError};
+
+use crate::problem::{InvalidField, Problem, Rule, Slug};
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Invalid(fields) => Self::invalid(
+                fields
+                    .into_iter()
+                    .map(|field| InvalidField::new(field.field, Rule::of_word(field.rule)))
+                    .collect(),
+            ),
+            AuthError::InvalidCredentials => Self::new(Slug::InvalidCredentials),
+            AuthError::EmailTaken => Self::new(Slug::EmailTaken),
+            AuthError::Unauthorized => Self::new(Slug::Unauthorized),
+            AuthError::TokenExpired => Self::new(Slug::TokenExpired),
+            AuthError::Forbidden => Self::new(Slug::Forbidden),
+            AuthError::RateLimited { retry_after_ms } => {
+                Self::new(Slug::RateLimited).retry_after_millis(retry_after_ms)
+            }
+            AuthError::NotFound => Self::not_found(),
+            AuthError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<BillingError> for Problem {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::UnknownModel => Self::not_found(),
+            BillingError::Overflow(error) => Self::internal(error),
+            BillingError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChatError> for Problem {
+    fn from(error: ChatError) -> Self {
+        match error {
+            ChatError::NotFound | ChatError::UnknownModel | ChatError::UnknownCharacter => Self::not_found(),
+            ChatError::Invalid { field, error } => Self::invalid(vec![content_field(field, error)]),
+            ChatError::ReplyInProgress => Self::new(Slug::ReplyInProgress),
+            ChatError::ClientMsgIdConflict => Self::new(Slug::IdempotencyConflict),
+            ChatError::InsufficientBalance { available, needed } => {
+                Self::new(Slug::InsufficientBalance).with_amounts(available.get(), needed.get())
+            }
+            ChatError::RateLimited { retry_after_ms } => {
+                Self::new(Slug::RateLimited).retry_after_millis(retry_after_ms)
+            }
+            ChatError::TooManyStreams => Self::new(Slug::TooManyStreams).retry_after_millis(STREAM_RETRY_MS),
+            ChatError::Port(error) => error.into(),
+        }
+    }
+}
+
+/// A reply takes some seconds; a client that waits so long will often find room.
+const STREAM_RETRY_MS: i64 = 5_000;
+
+fn content_field(field: Field, error: ContentError) -> InvalidField {
+    let name = match field {
+        Field::Content => "content",
+        Field::Title => "title",
+        Field::ClientMsgId => "clientMsgId",
+    };
+    match error {
+        ContentError::Blank => InvalidField::new(name, Rule::Blank),
+        ContentError::TooLong { limit } => {
+            InvalidField { limit: Some(limit), ..InvalidField::new(name, Rule::TooLong) }
+        }
+        ContentError::Format => InvalidField::new(name, Rule::Format),
+        ContentError::Nul => InvalidField::new(name, Rule::Nul),
+    }
+}
+
+impl From<RagError> for Problem {
+    fn from(error: RagError) -> Self {
+        match error {
+            RagError::UnknownWork { .. } => Self::not_found(),
+            RagError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<InvalidQuery> for Problem {
+    fn from(error: InvalidQuery) -> Self {
+        Self::invalid(vec![match error {
+            InvalidQuery::Blank => InvalidField::new("q", Rule::Blank),
+            InvalidQuery::TooLong { max } => {
+                InvalidField { limit: u32::try_from(max).ok(), ..InvalidField::new("q", Rule::TooLong) }
+            }
+            InvalidQuery::LimitOutOfRange { .. } => InvalidField::new("k", Rule::Value),
+            InvalidQuery::TooManyWorks { .. } => InvalidField::new("work", Rule::Value),
+        }])
+    }
+}

@@ -1,0 +1,39 @@
+//! What the operator decides about HTTP.
+
+use crate::proxy::TrustedProxies;
+
+/// Settings of the HTTP side; each is a key of the configuration.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// Largest body that is read, in bytes.
+    pub body_bytes_max: usize,
+    /// Largest page of a list.
+    pub page_size_max: u32,
+    /// Largest page of a history.
+    pub history_page_max: u32,
+    /// Requests that a person may make in a minute; 0 is no limit.
+    pub requests_per_minute: u32,
+    /// Origins of other sites whose scripts may call us (`https://example.org`); none by default.
+    pub allowed_origins: Vec<String>,
+    /// Proxies whose word is taken for a client's address.
+    pub trusted_proxies: TrustedProxies,
+    /// Who produces AI messages, as the label on each of them says.
+    pub aigc_producer: String,
+    /// The version that `/healthz` and the OpenAPI document name.
+    pub version: String,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1 << 20,
+            page_size_max: 100,
+            history_page_max: 50,
+            requests_per_minute: 600,
+            allowed_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            aigc_producer: "Jixia".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}

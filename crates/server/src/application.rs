@@ -1,0 +1,217 @@
+//! The running server: built from a configuration, run until it is stopped.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::Server;
+use anyhow::Context;
+use api::{ApiSettings, Services, TrustedProxies};
+use kernel::{Clock, Entropy};
+use tokio_util::sync::CancellationToken;
+
+use crate::compose::{self, Composition, Foundation};
+use crate::config::Config;
+use crate::system::{OsEntropy, SystemClock, TrackedTasks};
+use crate::worker::Worker;
+use crate::{secrets, telemetry};
+
+/// A client that has not sent its head in this time is not served.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection is closed after this; longer than a proxy's usual minute, so that the proxy closes first.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const BACKLOG: u32 = 2_048;
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// What a test may put in the place of the system's own.
+#[derive(Default)]
+pub struct Hooks {
+    /// Time.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Randomness.
+    pub entropy: Option<Arc<dyn Entropy>>,
+    /// Leaves the worker to be driven step by step through [`Application::worker`].
+    pub without_worker: bool,
+}
+
+/// A server that is bound to its port and ready to run.
+pub struct Application {
+    addr: SocketAddr,
+    server: Server,
+    composition: Composition,
+    tasks: TrackedTasks,
+    /// Cancelled when the server begins to stop.
+    stopping: CancellationToken,
+    stop_longest: Duration,
+    runs_worker: bool,
+}
+
+impl Application {
+    /// Builds everything that the configuration names, migrates, and binds the port.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        Self::build_with(config, Hooks::default()).await
+    }
+
+    /// The same with what a test puts in place.
+    pub async fn build_with(config: Config, hooks: Hooks) -> anyhow::Result<Self> {
+        config.check()?;
+        let listener = listen(config.http.listen)?;
+        let stopping = CancellationToken::new();
+        let tasks = TrackedTasks::on(tokio::runtime::Handle::current());
+        let foundation = foundation(&config, &hooks, tasks.clone(), stopping.clone())?;
+        let composition = compose::compose(&config, foundation).await?;
+        let addr = listener.local_addr()?;
+        let server = serve(&config, listener, composition.services.clone())?;
+        let stop_longest = Duration::from_secs(u64::from(config.server.stop_seconds));
+        let runs_worker = !hooks.without_worker;
+        composition.services.auth.start();
+        composition.worker.renew_lease().await;
+        Ok(Self { addr, server, composition, tasks, stopping, stop_longest, runs_worker })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The services behind the API.
+    pub fn services(&self) -> &Services {
+        &self.composition.services
+    }
+
+    /// The background work, to be driven by a test.
+    pub fn worker(&self) -> &Worker {
+        &self.composition.worker
+    }
+
+    /// Serves until `stop` is cancelled; then accepts nothing more, waits for what is running, and gives up the
+    /// lease, so that another instance may finish the rest at once.
+    pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { server, composition, tasks, stopping, stop_longest, runs_worker, .. } = self;
+        // The lease is renewed until nothing runs any more; else others would take over what still does.
+        let quiet = CancellationToken::new();
+        let worker = composition.worker.clone();
+        let background = async {
+            if runs_worker {
+                worker.run(quiet.clone()).await;
+            }
+        };
+        let serving = async {
+            let served = serve_until(server, &stop, &stopping, tasks, stop_longest).await;
+            quiet.cancel();
+            served
+        };
+        let (served, ()) = tokio::join!(serving, background);
+        composition.close().await;
+        served.context("the HTTP server failed")
+    }
+}
+
+/// Runs the server to its end, and after it what requests have left running.
+async fn serve_until(
+    server: Server,
+    stop: &CancellationToken,
+    stopping: &CancellationToken,
+    tasks: TrackedTasks,
+    longest: Duration,
+) -> std::io::Result<()> {
+    let handle = server.handle();
+    let mut server = std::pin::pin!(server);
+    let ended = tokio::select! {
+        ended = &mut server => Some(ended),
+        () = stop.cancelled() => None,
+    };
+    stopping.cancel();
+    let deadline = tokio::time::Instant::now() + longest;
+    let outcome = match ended {
+        Some(ended) => ended,
+        None => tokio::join!(handle.stop(true), server).1,
+    };
+    if !tasks.finish(deadline.saturating_duration_since(tokio::time::Instant::now())).await {
+        let left = tasks.count();
+        tracing::warn!(
+            left,
+            "stopping with {left} tasks at work; another instance or the next start finishes them"
+        );
+    }
+    outcome
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    Ok(socket.listen(BACKLOG)?.into_std()?)
+}
+
+fn foundation(
+    config: &Config,
+    hooks: &Hooks,
+    tasks: TrackedTasks,
+    stopping: CancellationToken,
+) -> anyhow::Result<Foundation> {
+    secrets::create_private_dir(&config.data.dir)
+        .with_context(|| format!("cannot create {}", config.data.dir.display()))?;
+    let metrics = telemetry::metrics()?;
+    keep_metrics_small(&metrics, &stopping);
+    Ok(Foundation {
+        clock: hooks.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::default())),
+        entropy: hooks.entropy.clone().unwrap_or_else(|| Arc::new(OsEntropy)),
+        lasting_tasks: tasks.lasting(stopping.clone()),
+        tasks: Arc::new(tasks),
+        stopping,
+        metrics: Arc::new(move || metrics.render()),
+    })
+}
+
+/// Moves the histograms' samples into their buckets now and then, also when nobody reads the metrics.
+fn keep_metrics_small(metrics: &metrics_exporter_prometheus::PrometheusHandle, stopping: &CancellationToken) {
+    let (metrics, stopping) = (metrics.clone(), stopping.clone());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "ends with the server and holds nothing that must be finished"
+    )]
+    tokio::spawn(async move {
+        while tokio::time::timeout(METRICS_UPKEEP, stopping.cancelled()).await.is_err() {
+            metrics.run_upkeep();
+        }
+    });
+}
+
+fn serve(config: &Config, listener: TcpListener, services: Services) -> anyhow::Result<Server> {
+    let settings = settings(config)?;
+    let http = HttpServer::new(move || api::app(&services, &settings))
+        .workers(workers(config.http.workers))
+        .tcp_nodelay(true)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .shutdown_timeout(u64::from(config.server.stop_seconds))
+        .disable_signals()
+        .listen(listener)?;
+    Ok(http.run())
+}
+
+fn workers(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        count => count,
+    }
+}
+
+fn settings(config: &Config) -> anyhow::Result<ApiSettings> {
+    let networks: Result<Vec<_>, _> = config.http.trusted_proxies.iter().map(|text| text.parse()).collect();
+    Ok(ApiSettings {
+        body_bytes_max: config.limits.body_bytes,
+        page_size_max: config.limits.page_size,
+        history_page_max: config.limits.history_size,
+        requests_per_minute: config.limits.requests_per_minute,
+        allowed_origins: config.http.cors_origins.clone(),
+        trusted_proxies: TrustedProxies::new(networks.context("http.trusted_proxies")?),
+        aigc_producer: config.compliance.producer.clone(),
+        version: crate::cli::version().to_owned(),
+    })
+}

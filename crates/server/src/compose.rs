@@ -1,0 +1,190 @@
+//! From configuration to services: each URL chooses an adapter, here and nowhere else.
+//!
+//! The slow parts of a start (the database, the library and its index) are prepared at the same time, so that
+//! the start takes as long as the slowest of them.
+
+mod bus;
+mod console;
+mod examine;
+mod library;
+mod model;
+mod sign_in;
+mod stores;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use api::{MetricsRenderer, Services};
+use auth::{AuthService, RateRule};
+use billing::{BillingService, BillingSettings, Price, PriceTable};
+use chat::{
+    ChatPorts, ChatRuntime, ChatService, ChatSettings, DEFAULT_ALIAS, InstanceId, ModelCatalog, ModelLimits,
+};
+use kernel::{Clock, Credits, Entropy, Id, Ids, Tariff, Tasks};
+use mbti_roles::{CharacterBook, CharacterService};
+use tokio_util::sync::CancellationToken;
+
+use crate::bridge::{BillingMeter, CharacterPersonas, LibraryKnowledge, MessageThrottle};
+use crate::config::{Alias, Config};
+use crate::health::Checks;
+use crate::secrets::Secrets;
+use crate::worker::Worker;
+
+pub use console::{Books, Console};
+pub use examine::{Finding, examine};
+
+use bus::Bus;
+use stores::Stores;
+
+/// Passages retrieved for a question.
+const PASSAGES: u32 = 6;
+const MINUTE_MS: i64 = 60_000;
+
+/// What every part stands on.
+pub struct Foundation {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Background work that a stopping server waits for.
+    pub tasks: Arc<dyn Tasks>,
+    /// Background work that has no end of its own.
+    pub lasting_tasks: Arc<dyn Tasks>,
+    /// Cancelled when the server begins to stop.
+    pub stopping: CancellationToken,
+    /// Metrics as text.
+    pub metrics: MetricsRenderer,
+}
+
+/// The whole server but its HTTP side.
+pub struct Composition {
+    /// What the handlers call.
+    pub services: Services,
+    /// The background work.
+    pub worker: Worker,
+    stores: Stores,
+}
+
+impl Composition {
+    /// Gives up the lease and closes the database.
+    pub async fn close(&self) {
+        if let Err(error) = self.services.chat.release_lease().await {
+            tracing::warn!(%error, "the lease was not given up; it runs out by itself");
+        }
+        self.stores.close().await;
+    }
+}
+
+/// Builds every adapter and service that the configuration names, and migrates the database.
+pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composition> {
+    let secrets = Secrets::load(config, on.entropy.as_ref())?;
+    let ids = Arc::new(Ids::new(Arc::clone(&on.clock), Arc::clone(&on.entropy)));
+    let instance: Id<chat::generation::Instance> = ids.next();
+    let (stores, library) = tokio::try_join!(Stores::open(config), library::open(config))?;
+    let bus = Bus::open(config, &on.clock)?;
+    let model = model::open(config, &on.clock)?;
+    let checks = [stores.check(), model::check(Arc::clone(&model))].into_iter().chain(bus.check()).collect();
+    let health = Checks::new(checks, on.stopping.clone(), Arc::clone(&on.clock));
+
+    let auth = Arc::new(sign_in::service(config, &on, &ids, secrets, &stores, &bus)?);
+    let billing = Arc::new(billing_service(config, &on.clock, &ids, instance, &stores)?);
+    let characters =
+        Arc::new(CharacterService::new(CharacterBook::built_in().context("built-in characters")?));
+    let library = Arc::new(library);
+    let rule = RateRule::new("messages", config.limits.messages_per_minute, MINUTE_MS);
+    let ports = ChatPorts {
+        conversations: stores.conversations(),
+        log: stores.event_log(),
+        generations: stores.generations(),
+        broadcaster: bus.broadcaster,
+        buffer: bus.buffer,
+        model,
+        personas: Arc::new(CharacterPersonas(Arc::clone(&characters))),
+        knowledge: Arc::new(LibraryKnowledge(Arc::clone(&library))),
+        meter: Arc::new(BillingMeter(Arc::clone(&billing))),
+        throttle: Arc::new(MessageThrottle { auth: Arc::clone(&auth), rule }),
+    };
+    let runtime = ChatRuntime {
+        clock: Arc::clone(&on.clock),
+        ids: Arc::clone(&ids),
+        entropy: Arc::clone(&on.entropy),
+        tasks: Arc::clone(&on.tasks),
+    };
+    let chat = Arc::new(ChatService::new(ports, runtime, chat_settings(config, instance)));
+    let worker = worker(config, &on.clock, &chat, &billing, &auth);
+    let services = Services {
+        auth,
+        billing,
+        chat,
+        characters,
+        library,
+        health: Arc::new(health),
+        metrics: on.metrics,
+        tasks: on.tasks,
+        clock: on.clock,
+        ids,
+    };
+    Ok(Composition { services, worker, stores })
+}
+
+fn worker(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    chat: &Arc<ChatService>,
+    billing: &Arc<BillingService>,
+    auth: &Arc<AuthService>,
+) -> Worker {
+    Worker {
+        chat: Arc::clone(chat),
+        billing: Arc::clone(billing),
+        auth: Arc::clone(auth),
+        clock: Arc::clone(clock),
+        sweep_ms: i64::from(config.limits.sweep_seconds) * 1_000,
+        sweep_rows: config.limits.sweep_rows,
+    }
+}
+
+fn billing_service(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<Ids>,
+    instance: InstanceId,
+    stores: &Stores,
+) -> anyhow::Result<BillingService> {
+    let prices = aliases(config).map(|(name, alias)| Price {
+        alias: name.to_owned(),
+        tariff: Tariff { miss: alias.miss, hit: alias.hit, output: alias.output },
+    });
+    let prices = PriceTable::new(prices).context("model.aliases")?;
+    // Chat and billing name the same process, each in its own words.
+    let instance = Id::from_uuid(instance.as_uuid());
+    let settings = BillingSettings::new(Credits::new(config.billing.welcome_credits), instance);
+    Ok(BillingService::new(stores.ledger(), prices, Arc::clone(clock), Arc::clone(ids), settings))
+}
+
+fn chat_settings(config: &Config, instance: InstanceId) -> ChatSettings {
+    let models = aliases(config).map(|(name, alias)| {
+        let limits = ModelLimits {
+            output_tokens_max: alias.output_tokens_max,
+            context_tokens_max: alias.context_tokens,
+        };
+        (name.to_owned(), limits)
+    });
+    ChatSettings {
+        instance,
+        models: ModelCatalog::new(models),
+        message_chars: config.limits.message_chars,
+        reply_bytes: u32::try_from(config.limits.reply_bytes).unwrap_or(u32::MAX),
+        streams_per_user: config.limits.streams_per_user,
+        passages: PASSAGES,
+    }
+}
+
+/// Every alias, and `default` unless an alias has that name itself.
+fn aliases(config: &Config) -> impl Iterator<Item = (&str, &Alias)> {
+    let configured = &config.model.aliases;
+    let default =
+        configured.get(&config.model.default_alias).filter(|_| !configured.contains_key(DEFAULT_ALIAS));
+    let named = configured.iter().map(|(name, alias)| (name.as_str(), alias));
+    named.chain(default.map(|alias| (DEFAULT_ALIAS, alias)))
+}

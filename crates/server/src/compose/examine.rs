@@ -1,0 +1,108 @@
+//! A look at every part that the configuration names, one after the other, without changing any.
+
+use std::path::Path;
+
+use super::bus::Bus;
+use super::stores::Stores;
+use super::{library, model};
+use crate::config::Config;
+use crate::health::Check;
+use crate::secrets::{SecretName, create_private_dir};
+use crate::system::SystemClock;
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which part.
+    pub part: &'static str,
+    /// Whether the server can work with it.
+    pub is_well: bool,
+    /// What it is, or what is wrong with it.
+    pub note: String,
+}
+
+/// Looks at every part.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    let clock: std::sync::Arc<dyn kernel::Clock> = std::sync::Arc::new(SystemClock::default());
+    let mut findings =
+        vec![data(config), secrets(config), store(config).await, library_and_index(config).await];
+    findings.push(match Bus::open(config, &clock) {
+        Ok(bus) => match bus.check() {
+            Some(check) => answer("bus", &check).await,
+            None => well("bus", "in this process".to_owned()),
+        },
+        Err(error) => unwell("bus", &error),
+    });
+    findings.push(match model::open(config, &clock) {
+        Ok(_) if config.is_offline_model() => well("model", "the offline model".to_owned()),
+        Ok(model) => answer("model", &model::check(model)).await,
+        Err(error) => unwell("model", &error),
+    });
+    findings.push(wechat(config));
+    findings
+}
+
+fn data(config: &Config) -> Finding {
+    let dir = &config.data.dir;
+    let tried = create_private_dir(dir).and_then(|()| {
+        let probe = dir.join(format!(".doctor-{}", std::process::id()));
+        std::fs::write(&probe, b"")?;
+        std::fs::remove_file(&probe)
+    });
+    match tried {
+        Ok(()) => well("data", shown(dir)),
+        Err(error) => unwell("data", &anyhow::Error::new(error).context(shown(dir))),
+    }
+}
+
+fn secrets(config: &Config) -> Finding {
+    let configured = SecretName::ALL.iter().filter(|name| name.configured(config).is_some()).count();
+    let kept = SecretName::ALL.iter().filter(|name| name.path(&config.data.dir).exists()).count();
+    well("secrets", format!("{configured} of 4 configured, {kept} of 4 kept in the data directory"))
+}
+
+async fn store(config: &Config) -> Finding {
+    let stores = match Stores::connect(config).await {
+        Ok(stores) => stores,
+        Err(error) => return unwell("store", &error),
+    };
+    let finding = answer("store", &stores.check()).await;
+    stores.close().await;
+    finding
+}
+
+async fn library_and_index(config: &Config) -> Finding {
+    match library::open(config).await {
+        Ok(library) => well("library", format!("{} works", library.works().len())),
+        Err(error) => unwell("library", &error),
+    }
+}
+
+fn wechat(config: &Config) -> Finding {
+    let note = if config.is_wechat_dev() {
+        "not set up: any code is an identity, for development"
+    } else if config.wechat.app_id.is_empty() {
+        "not set up: WeChat logins are refused"
+    } else {
+        "set up"
+    };
+    well("wechat", note.to_owned())
+}
+
+async fn answer(part: &'static str, check: &Check) -> Finding {
+    let is_well = (check.probe)().await;
+    let note = if is_well { "answers" } else { "does not answer" };
+    Finding { part, is_well, note: note.to_owned() }
+}
+
+fn well(part: &'static str, note: String) -> Finding {
+    Finding { part, is_well: true, note }
+}
+
+fn unwell(part: &'static str, error: &anyhow::Error) -> Finding {
+    Finding { part, is_well: false, note: format!("{error:#}") }
+}
+
+fn shown(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}

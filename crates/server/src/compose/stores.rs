@@ -1,0 +1,104 @@
+//! The database, behind every port of durable truth.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_sql::{
+    SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlSessions, SqlStore,
+    SqlUsers,
+};
+use anyhow::Context;
+use auth::ports::{LoginLog, SessionStore, UserStore};
+use billing::Ledger;
+use chat::ports::{ConversationStore, EventLog, GenerationStore};
+
+use crate::config::Config;
+use crate::health::Check;
+
+/// A connected and migrated database.
+pub(super) struct Stores {
+    store: SqlStore,
+}
+
+impl Stores {
+    /// Connects to what `store.url` names and migrates it.
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let stores = Self::connect(config).await?;
+        stores.store.migrate().await.context("the database (store.url) cannot be migrated")?;
+        Ok(stores)
+    }
+
+    /// Connects only.
+    pub(super) async fn connect(config: &Config) -> anyhow::Result<Self> {
+        let store = SqlStore::connect(&url(config), options(config)).await;
+        Ok(Self { store: store.context("the database (store.url) cannot be opened")? })
+    }
+
+    /// Closes the connections.
+    pub(super) async fn close(&self) {
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(%error, "the database was not closed properly");
+        }
+    }
+
+    /// The server is of no use without it.
+    pub(super) fn check(&self) -> Check {
+        let store = self.store.clone();
+        let probe = move || -> futures::future::BoxFuture<'static, bool> {
+            let store = store.clone();
+            Box::pin(async move { store.ping().await.is_ok() })
+        };
+        Check { name: "store", is_required: true, probe: Box::new(probe) }
+    }
+
+    pub(super) fn users(&self) -> Arc<dyn UserStore> {
+        Arc::new(SqlUsers::new(self.store.clone()))
+    }
+
+    pub(super) fn sessions(&self) -> Arc<dyn SessionStore> {
+        Arc::new(SqlSessions::new(self.store.clone()))
+    }
+
+    pub(super) fn login_log(&self) -> Arc<dyn LoginLog> {
+        Arc::new(SqlLoginLog::new(self.store.clone()))
+    }
+
+    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(SqlLedger::new(self.store.clone()))
+    }
+
+    pub(super) fn conversations(&self) -> Arc<dyn ConversationStore> {
+        Arc::new(SqlConversations::new(self.store.clone()))
+    }
+
+    pub(super) fn event_log(&self) -> Arc<dyn EventLog> {
+        Arc::new(SqlEventLog::new(self.store.clone()))
+    }
+
+    pub(super) fn generations(&self) -> Arc<dyn GenerationStore> {
+        Arc::new(SqlGenerations::new(self.store.clone()))
+    }
+}
+
+/// `store.url`, with a SQLite file that is not absolute below the data directory.
+fn url(config: &Config) -> String {
+    match config.store.url.strip_prefix("sqlite:") {
+        Some(file) if Path::new(file).is_relative() => {
+            format!("sqlite:{}", config.in_data_dir(file).display())
+        }
+        Some(_) | None => config.store.url.clone(),
+    }
+}
+
+fn options(config: &Config) -> SqlOptions {
+    let millis = |millis: u32| Duration::from_millis(u64::from(millis));
+    SqlOptions {
+        sqlite_readers: config.store.sqlite_readers,
+        postgres_readers: config.store.postgres_readers,
+        postgres_writers: config.store.postgres_writers,
+        acquire_timeout: millis(config.store.acquire_ms),
+        statement_timeout: millis(config.store.statement_ms),
+        ..SqlOptions::default()
+    }
+}

@@ -1,0 +1,392 @@
+//! The configuration: one struct, filled from four layers and checked before anything starts.
+//!
+//! `config/default.toml` is the reference: it names and explains every key, and is compiled in as the embedded
+//! profile. Here stand the types; [`load`] merges the layers, [`check`] refuses what cannot work, [`print`] shows
+//! the result. Nothing else in the workspace reads the environment.
+
+mod check;
+mod load;
+mod print;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+
+pub use check::InvalidConfig;
+pub use load::{LoadError, Sources};
+pub use print::Listing;
+
+/// The whole configuration. Its sections and keys are those of `config/default.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What this deployment is.
+    pub server: Server,
+    /// The listener.
+    pub http: Http,
+    /// Files.
+    pub data: Data,
+    /// Logs.
+    pub log: Log,
+    /// The database.
+    pub store: Store,
+    /// The bus.
+    pub bus: Bus,
+    /// The language model.
+    pub model: Model,
+    /// The search index.
+    pub search: Search,
+    /// Logins and tokens.
+    pub auth: Auth,
+    /// The WeChat server API.
+    pub wechat: Wechat,
+    /// The ledger.
+    pub billing: Billing,
+    /// Labels of generated content.
+    pub compliance: Compliance,
+    /// Rates, counts, sizes and times.
+    pub limits: Limits,
+}
+
+/// Whether what is missing is generated or refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Runs with nothing set up.
+    Embedded,
+    /// Every secret is set by the operator.
+    Production,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Embedded or production.
+    pub profile: Profile,
+    /// Instances that share store and bus.
+    pub replicas: u32,
+    /// Seconds.
+    pub stop_seconds: u32,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Addresses or networks in CIDR notation.
+    pub trusted_proxies: Vec<String>,
+    /// Origins.
+    pub cors_origins: Vec<String>,
+    /// Threads; 0 is one for each core.
+    pub workers: usize,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Relative to the working directory.
+    pub dir: PathBuf,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Directives of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// `sqlite:FILE` or `postgres://…`; may hold a password.
+    pub url: String,
+    /// Connections.
+    pub sqlite_readers: u32,
+    /// Connections.
+    pub postgres_readers: u32,
+    /// Connections.
+    pub postgres_writers: u32,
+    /// Milliseconds.
+    pub acquire_ms: u32,
+    /// Milliseconds.
+    pub statement_ms: u32,
+}
+
+/// `[bus]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bus {
+    /// `memory:` or `redis://…`; may hold a password.
+    pub url: String,
+    /// What keys and channels begin with.
+    pub prefix: String,
+    /// Connections.
+    pub connections_max: u32,
+    /// Milliseconds.
+    pub command_ms: u32,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// `offline:` or the base of an OpenAI-compatible API.
+    pub url: String,
+    /// Bearer token of that API.
+    #[serde(deserialize_with = "optional")]
+    pub api_key: Option<SecretString>,
+    /// The alias meant by `default` and by silence.
+    pub default_alias: String,
+    /// How the asker's tag is sent.
+    pub user_field: UserField,
+    /// Attempts after the first.
+    pub retries_max: u32,
+    /// Seconds.
+    pub connect_seconds: u32,
+    /// Seconds.
+    pub first_content_seconds: u32,
+    /// Seconds.
+    pub idle_seconds: u32,
+    /// Seconds.
+    pub queue_seconds: u32,
+    /// Seconds.
+    pub total_seconds: u32,
+    /// What clients may ask for, by name.
+    pub aliases: BTreeMap<String, Alias>,
+}
+
+/// `[model.aliases.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alias {
+    /// The provider's name.
+    pub name: String,
+    /// Tokens of prompt and answer together.
+    pub context_tokens: u32,
+    /// Tokens of the answer, reasoning included.
+    pub output_tokens_max: u32,
+    /// Credits per million prompt tokens that missed the cache.
+    pub miss: i64,
+    /// Credits per million prompt tokens that hit it.
+    pub hit: i64,
+    /// Credits per million tokens of the answer.
+    pub output: i64,
+    /// Whether the model reasons first.
+    #[serde(default)]
+    pub thinking: Thinking,
+}
+
+/// What an endpoint is told about reasoning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Thinking {
+    /// Nothing: the provider's default.
+    #[default]
+    Provider,
+    /// To reason.
+    On,
+    /// Not to reason.
+    Off,
+}
+
+/// The body field that carries the asker's tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserField {
+    /// Told by the host.
+    Auto,
+    /// DeepSeek's.
+    UserId,
+    /// OpenAI's.
+    User,
+    /// No field.
+    None,
+}
+
+/// `[search]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// `file:FOLDER`.
+    pub url: String,
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Seconds.
+    pub access_seconds: u32,
+    /// Seconds.
+    pub wechat_access_seconds: u32,
+    /// Seconds.
+    pub idle_seconds: u32,
+    /// Seconds.
+    pub family_seconds: u32,
+    /// Seconds.
+    pub login_log_seconds: u32,
+    /// 4 to 31.
+    pub bcrypt_cost: u32,
+    /// Threads; 0 is one less than there are cores.
+    pub hash_threads: usize,
+    /// The tokens' `iss`.
+    pub issuer: String,
+    /// The tokens' `aud`.
+    pub audience: String,
+    /// 32 bytes in base64.
+    #[serde(deserialize_with = "optional")]
+    pub signing_key: Option<SecretString>,
+    /// 32 bytes in base64.
+    #[serde(deserialize_with = "optional")]
+    pub next_signing_key: Option<SecretString>,
+    /// Comma-separated, each 32 bytes in base64.
+    #[serde(deserialize_with = "optional")]
+    pub previous_signing_keys: Option<SecretString>,
+    /// 32 bytes in base64.
+    #[serde(deserialize_with = "optional")]
+    pub refresh_secret: Option<SecretString>,
+    /// 32 bytes in base64.
+    #[serde(deserialize_with = "optional")]
+    pub password_pepper: Option<SecretString>,
+    /// 32 bytes in base64.
+    #[serde(deserialize_with = "optional")]
+    pub encryption_key: Option<SecretString>,
+    /// Comma-separated, each 32 bytes in base64.
+    #[serde(deserialize_with = "optional")]
+    pub previous_encryption_keys: Option<SecretString>,
+}
+
+/// `[wechat]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wechat {
+    /// Empty where WeChat is not set up.
+    pub app_id: String,
+    /// The mini-program's secret.
+    #[serde(deserialize_with = "optional")]
+    pub app_secret: Option<SecretString>,
+    /// Without a path.
+    pub base_url: String,
+    /// Milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// `[billing]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Billing {
+    /// Credits (micro-yuan).
+    pub welcome_credits: i64,
+}
+
+/// `[compliance]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compliance {
+    /// Who generates.
+    pub producer: String,
+}
+
+/// `[limits]`: 0 is "no limit" for rates and counts and is refused for sizes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Unicode scalar values.
+    pub message_chars: u32,
+    /// Bytes.
+    pub body_bytes: usize,
+    /// Bytes.
+    pub frame_bytes: usize,
+    /// Bytes.
+    pub reply_bytes: usize,
+    /// Items on a page.
+    pub page_size: u32,
+    /// Messages in one answer.
+    pub history_size: u32,
+    /// Events in one answer.
+    pub events_size: u32,
+    /// By person.
+    pub messages_per_minute: u32,
+    /// By person.
+    pub likes_per_minute: u32,
+    /// By person.
+    pub requests_per_minute: u32,
+    /// By address.
+    pub registrations_per_hour: u32,
+    /// By account and address.
+    pub login_failures_per_five_minutes: u32,
+    /// By address.
+    pub login_failures_per_ip: u32,
+    /// By person.
+    pub streams_per_user: u32,
+    /// Sockets.
+    pub connections_per_user: u32,
+    /// Sockets.
+    pub connections_per_ip: u32,
+    /// Rooms.
+    pub rooms_per_connection: u32,
+    /// By socket.
+    pub frames_per_second: u32,
+    /// By socket.
+    pub frames_burst: u32,
+    /// People.
+    pub room_online: u32,
+    /// By room.
+    pub room_sends_per_second: u32,
+    /// Seconds; 0 switches recall off.
+    pub recall_seconds: u32,
+    /// Seconds.
+    pub sweep_seconds: u32,
+    /// Rows.
+    pub sweep_rows: u32,
+}
+
+impl Config {
+    /// The embedded profile as compiled in, with no other layer.
+    pub fn embedded() -> Result<Self, LoadError> {
+        Sources::default().load()
+    }
+
+    /// A path that may be relative to the data directory.
+    pub fn in_data_dir(&self, path: &str) -> PathBuf {
+        self.data.dir.join(Path::new(path))
+    }
+
+    /// Whether WeChat logins get an identity made up from the code.
+    pub fn is_wechat_dev(&self) -> bool {
+        self.wechat.app_id.is_empty() && self.server.profile == Profile::Embedded
+    }
+
+    /// Whether no model endpoint is configured.
+    pub fn is_offline_model(&self) -> bool {
+        self.model.url.starts_with("offline:")
+    }
+}
+
+fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| SecretString::from(text)))
+}

@@ -1,0 +1,208 @@
+//! What a configuration must be before anything starts: every rule here names the keys that break it.
+
+use thiserror::Error;
+
+use super::{Alias, Config, Profile};
+use crate::secrets::SecretName;
+
+/// All that is wrong with a configuration, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", problems.join("\n"))]
+pub struct InvalidConfig {
+    /// At least one.
+    pub problems: Vec<String>,
+}
+
+const STORE_SCHEMES: [&str; 3] = ["sqlite:", "postgres://", "postgresql://"];
+const BUS_SCHEMES: [&str; 2] = ["memory:", "redis://"];
+const MODEL_SCHEMES: [&str; 3] = ["offline:", "https://", "http://"];
+const SEARCH_SCHEMES: [&str; 1] = ["file:"];
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=31;
+
+impl Config {
+    /// Refuses sets of values that cannot work. Looks on the disk only for generated secrets.
+    pub fn check(&self) -> Result<(), InvalidConfig> {
+        let mut problems = Vec::new();
+        self.check_schemes(&mut problems);
+        self.check_replicas(&mut problems);
+        self.check_secrets(&mut problems);
+        self.check_sizes(&mut problems);
+        self.check_times(&mut problems);
+        self.check_models(&mut problems);
+        for text in &self.http.trusted_proxies {
+            if text.parse::<api::Network>().is_err() {
+                problems.push(format!("http.trusted_proxies: {text} is no address and no network"));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(InvalidConfig { problems }) }
+    }
+
+    fn check_schemes(&self, problems: &mut Vec<String>) {
+        let urls: [(&str, &str, &[&str]); 4] = [
+            ("store.url", &self.store.url, &STORE_SCHEMES),
+            ("bus.url", &self.bus.url, &BUS_SCHEMES),
+            ("model.url", &self.model.url, &MODEL_SCHEMES),
+            ("search.url", &self.search.url, &SEARCH_SCHEMES),
+        ];
+        for (key, url, accepted) in urls {
+            if !accepted.iter().any(|scheme| url.starts_with(scheme)) {
+                problems.push(format!("{key} must begin with one of: {}", accepted.join(" ")));
+            }
+        }
+    }
+
+    fn check_replicas(&self, problems: &mut Vec<String>) {
+        if self.server.replicas == 0 {
+            problems.push("server.replicas must be at least 1".to_owned());
+        }
+        if self.server.replicas <= 1 {
+            return;
+        }
+        if self.store.url.starts_with("sqlite:") {
+            problems.push("server.replicas > 1 needs Postgres: store.url is sqlite".to_owned());
+        }
+        if self.bus.url.starts_with("memory:") {
+            problems.push("server.replicas > 1 needs Redis: bus.url is memory".to_owned());
+        }
+        let has_own_dir = Self::embedded().is_ok_and(|default| default.data.dir == self.data.dir);
+        if has_own_dir && SecretName::ALL.iter().any(|name| name.configured(self).is_none()) {
+            problems.push(
+                "server.replicas > 1 needs common secrets: set auth.signing_key, auth.refresh_secret, \
+                 auth.password_pepper and auth.encryption_key, or set data.dir to a folder that all \
+                 instances share"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn check_secrets(&self, problems: &mut Vec<String>) {
+        for name in SecretName::ALL {
+            let is_missing = name.configured(self).is_none() && !name.path(&self.data.dir).exists();
+            if is_missing && self.server.profile == Profile::Production {
+                problems.push(format!(
+                    "{key} is not set, and server.profile = \"production\" generates no secrets \
+                     (openssl rand -base64 32 makes one)",
+                    key = name.key()
+                ));
+            }
+            if let Some(Err(problem)) = name.configured(self).map(crate::secrets::decode) {
+                problems.push(format!("{key} {problem}", key = name.key()));
+            }
+        }
+        if !self.wechat.app_id.is_empty() && self.wechat.app_secret.is_none() {
+            problems.push("wechat.app_secret is not set, but wechat.app_id is".to_owned());
+        }
+    }
+
+    fn check_sizes(&self, problems: &mut Vec<String>) {
+        let limits = &self.limits;
+        let sizes = [
+            ("limits.message_chars", limits.message_chars == 0),
+            ("limits.body_bytes", limits.body_bytes == 0),
+            ("limits.frame_bytes", limits.frame_bytes == 0),
+            ("limits.reply_bytes", limits.reply_bytes == 0),
+            ("limits.page_size", limits.page_size == 0),
+            ("limits.history_size", limits.history_size == 0),
+            ("limits.events_size", limits.events_size == 0),
+            ("limits.sweep_rows", limits.sweep_rows == 0),
+            ("store.sqlite_readers", self.store.sqlite_readers == 0),
+            ("store.postgres_readers", self.store.postgres_readers == 0),
+            ("store.postgres_writers", self.store.postgres_writers == 0),
+            ("bus.connections_max", self.bus.connections_max == 0),
+        ];
+        for (key, _) in sizes.iter().filter(|(_, is_zero)| *is_zero) {
+            problems.push(format!("{key} must be at least 1"));
+        }
+        if self.billing.welcome_credits < 0 {
+            problems.push("billing.welcome_credits must not be negative".to_owned());
+        }
+    }
+
+    fn check_times(&self, problems: &mut Vec<String>) {
+        let times = [
+            ("store.acquire_ms", self.store.acquire_ms),
+            ("store.statement_ms", self.store.statement_ms),
+            ("bus.command_ms", self.bus.command_ms),
+            ("wechat.timeout_ms", self.wechat.timeout_ms),
+            ("model.connect_seconds", self.model.connect_seconds),
+            ("model.first_content_seconds", self.model.first_content_seconds),
+            ("model.idle_seconds", self.model.idle_seconds),
+            ("model.queue_seconds", self.model.queue_seconds),
+            ("model.total_seconds", self.model.total_seconds),
+            ("auth.access_seconds", self.auth.access_seconds),
+            ("auth.wechat_access_seconds", self.auth.wechat_access_seconds),
+            ("auth.idle_seconds", self.auth.idle_seconds),
+            ("auth.family_seconds", self.auth.family_seconds),
+            ("auth.login_log_seconds", self.auth.login_log_seconds),
+            ("limits.sweep_seconds", self.limits.sweep_seconds),
+        ];
+        for (key, _) in times.iter().filter(|(_, value)| *value == 0) {
+            problems.push(format!("{key} must be at least 1"));
+        }
+        if !BCRYPT_COSTS.contains(&self.auth.bcrypt_cost) {
+            problems.push("auth.bcrypt_cost must be from 4 to 31".to_owned());
+        }
+    }
+
+    fn check_models(&self, problems: &mut Vec<String>) {
+        if !self.model.aliases.contains_key(&self.model.default_alias) {
+            problems.push(format!("model.default_alias: there is no alias {}", self.model.default_alias));
+        }
+        for (name, alias) in &self.model.aliases {
+            if let Some(problem) = problem_of(alias) {
+                problems.push(format!("model.aliases.{name}: {problem}"));
+            }
+        }
+    }
+}
+
+fn problem_of(alias: &Alias) -> Option<&'static str> {
+    if alias.name.is_empty() {
+        return Some("name must not be empty");
+    }
+    if alias.output_tokens_max == 0 || alias.output_tokens_max >= alias.context_tokens {
+        return Some("output_tokens_max must be at least 1 and less than context_tokens");
+    }
+    if alias.miss < 0 || alias.hit < 0 || alias.output < 0 {
+        return Some("prices must not be negative");
+    }
+    if alias.hit > alias.miss {
+        return Some("hit must not cost more than miss");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(change: impl FnOnce(&mut Config)) -> Vec<String> {
+        let mut config = Config::embedded().unwrap();
+        change(&mut config);
+        config.check().err().map_or_else(Vec::new, |invalid| invalid.problems)
+    }
+
+    #[test]
+    fn the_embedded_profile_is_sound() {
+        assert_eq!(problems(|_| ()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_unknown_scheme_lists_the_accepted_ones() {
+        let found = problems(|config| config.store.url = "mysql://x".to_owned());
+        assert_eq!(found, ["store.url must begin with one of: sqlite: postgres:// postgresql://"]);
+    }
+
+    #[test]
+    fn a_proxy_that_is_no_network_is_named() {
+        let found =
+            problems(|config| config.http.trusted_proxies = vec!["10.0.0.0/8".into(), "proxy".into()]);
+        assert_eq!(found, ["http.trusted_proxies: proxy is no address and no network"]);
+    }
+
+    #[test]
+    fn a_default_alias_must_exist() {
+        let found = problems(|config| config.model.default_alias = "gone".to_owned());
+        assert_eq!(found, ["model.default_alias: there is no alias gone"]);
+    }
+}

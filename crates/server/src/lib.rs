@@ -1,0 +1,17 @@
+//! The jixia binary: configuration, composition, bridges, workers, lifecycle and CLI.
+//!
+//! It knows every crate and holds no rule. [`Application`] is what both the command and the tests run.
+
+pub mod application;
+pub mod bridge;
+pub mod cli;
+pub mod compose;
+pub mod config;
+pub mod health;
+pub mod lifecycle;
+pub mod secrets;
+pub mod system;
+pub mod telemetry;
+pub mod worker;
+
+pub use application::{Application, Hooks};

@@ -1,0 +1,78 @@
+//! What every instance does every few seconds: say that it lives, and close what others left open.
+//!
+//! There is no leader. Each sweep is made of conditional changes of one row, so that two instances that sweep at
+//! the same time do no harm. A test drives the same steps one at a time.
+
+use std::sync::Arc;
+
+use auth::AuthService;
+use billing::BillingService;
+use chat::ChatService;
+use futures::future::{FutureExt, select};
+use kernel::Clock;
+use tokio_util::sync::CancellationToken;
+
+/// Milliseconds between two signs of life; the lease lives three times as long.
+const LEASE_RENEW_MS: i64 = 5_000;
+
+/// The background work of an instance.
+#[derive(Clone)]
+pub struct Worker {
+    /// Replies.
+    pub chat: Arc<ChatService>,
+    /// Holds.
+    pub billing: Arc<BillingService>,
+    /// Sessions.
+    pub auth: Arc<AuthService>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Milliseconds between two sweeps.
+    pub sweep_ms: i64,
+    /// Rows that one sweep takes.
+    pub sweep_rows: u32,
+}
+
+impl Worker {
+    /// Does its work until it is stopped. A slow sweep does not hold up the lease.
+    pub async fn run(&self, stop: CancellationToken) {
+        let leases = self.every(LEASE_RENEW_MS, async || self.renew_lease().await);
+        let sweeps = self.every(self.sweep_ms, async || self.sweep().await);
+        let work = futures::future::join(leases, sweeps);
+        select(std::pin::pin!(work), stop.cancelled().boxed()).await;
+    }
+
+    /// One sign of life.
+    pub async fn renew_lease(&self) {
+        if let Err(error) = self.chat.renew_lease().await {
+            tracing::warn!(%error, "the lease was not renewed");
+        }
+    }
+
+    /// One sweep of every context.
+    pub async fn sweep(&self) {
+        let now = self.clock.now();
+        note("chat", self.chat.sweep(self.sweep_rows).await);
+        note("billing", self.billing.sweep(now, self.sweep_rows).await);
+        note("auth", self.auth.sweep(now, self.sweep_rows).await);
+    }
+
+    async fn every(&self, period_ms: i64, step: impl AsyncFn()) {
+        loop {
+            step().await;
+            self.clock.sleep_until(self.clock.now().plus_millis(period_ms)).await;
+        }
+    }
+}
+
+fn note<E: std::fmt::Display>(context: &'static str, swept: Result<u64, E>) {
+    match swept {
+        Ok(0) => {}
+        Ok(count) => {
+            metrics::counter!("sweep_rows_total", "context" => context).increment(count);
+            tracing::info!(context, count, "swept {count} rows of {context}");
+        }
+        Err(error) => {
+            tracing::warn!(context, %error, "the sweep of {context} failed; the next one tries again");
+        }
+    }
+}
