@@ -1,0 +1,61 @@
+//! Every port's contract suite on every adapter of the port.
+
+/// Runs a suite on SQLite and on Postgres: `suite` is the module in scope under that name, `$source` its file,
+/// `$stores` makes what its functions take from a `SqlStore`. A MUST that the list forgets fails a test.
+macro_rules! on_both_databases {
+    ($source:literal, $stores:expr; $($must:ident),+ $(,)?) => {
+        #[test]
+        fn every_must_of_the_suite_runs() {
+            let mut declared: Vec<_> = include_str!($source)
+                .lines()
+                .filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next())
+                .collect();
+            let mut listed = vec![$(stringify!($must)),+];
+            declared.sort_unstable();
+            listed.sort_unstable();
+            assert_eq!(declared, listed);
+        }
+
+        mod sqlite {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $must() {
+                    let backend = tests::backends::sqlite().await;
+                    suite::$must(&$stores(&backend.store)).await;
+                }
+            )+
+        }
+
+        mod postgres {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $must() {
+                    let backend = tests::backends::postgres().await;
+                    suite::$must(&$stores(&backend.store)).await;
+                }
+            )+
+        }
+    };
+}
+
+mod broadcaster;
+mod conversation_store;
+mod event_log;
+mod event_log_reads;
+mod generation_store;
+mod identity_provider;
+mod ledger;
+mod ledger_reads;
+mod login_log;
+mod password_hasher;
+mod rate_limiter;
+mod reply_model;
+mod revocation_feed;
+mod sealer;
+mod session_store;
+mod stream_buffer;
+mod text_index;
+mod token_signer;
+mod user_store;

@@ -1,0 +1,266 @@
+//! The whole server for a test, on a port of its own, and people who call it over HTTP.
+//!
+//! Two profiles: embedded is SQLite, in-process bus and the offline model; production is Postgres, Redis and an
+//! OpenAI-compatible endpoint, which a test can script. What a profile does not need is not started.
+
+mod events;
+mod person;
+
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use server::application::{Application, Hooks};
+use server::config::{Config, Sources};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::backends::{self, Backend};
+use crate::fakes::openai::FakeOpenAi;
+use crate::fakes::code2session::FakeCode2Session;
+
+pub use events::{Event, Events};
+pub use person::Person;
+
+/// What the server stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// SQLite, memory, offline model.
+    Embedded,
+    /// Postgres, Redis, a model endpoint.
+    Production,
+}
+
+/// A running server.
+pub struct TestApp {
+    /// Where it is: `http://127.0.0.1:PORT`.
+    pub base: String,
+    /// The model endpoint, where the server has one.
+    pub model: Option<FakeOpenAi>,
+    client: Client,
+    config: Config,
+    stop: CancellationToken,
+    running: Option<JoinHandle<anyhow::Result<()>>>,
+    places: Places,
+}
+
+/// What must live as long as the server.
+struct Places {
+    _folder: TempDir,
+    _database: Option<Backend>,
+    _wechat: Option<FakeCode2Session>,
+}
+
+/// An answer, read whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP's status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The JSON body; `Null` if it is none.
+    pub body: Value,
+    /// The body as text.
+    pub text: String,
+}
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Secrets of the production profile in tests.
+const SECRETS: [(&str, &str); 4] = [
+    ("JIXIA_AUTH__SIGNING_KEY", "TSaKsRR6/lqjhCNEqKlihjWRkGpaWp8rct3ePkM44JI="),
+    ("JIXIA_AUTH__REFRESH_SECRET", "V/vqRcHBxuobq6rAhy9REn4VB1DJr3djPXqJmCzYlK8="),
+    ("JIXIA_AUTH__PASSWORD_PEPPER", "8d5B1khbAQCsyteGHNFaxRdN5RTZStyO8mKW/Q/138A="),
+    ("JIXIA_AUTH__ENCRYPTION_KEY", "Sdubsa2Vdv31cSSqWXxP8pH6smJgTRSBD60ZafcovLs="),
+];
+
+impl TestApp {
+    /// A server of this profile, with limits that no test meets by chance.
+    pub async fn start(profile: Profile) -> Self {
+        Self::with(profile, |_| ()).await
+    }
+
+    /// The same, with a change to its configuration.
+    pub async fn with(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
+        match profile {
+            Profile::Embedded => Self::embedded(None, change).await,
+            Profile::Production => Self::production(change).await,
+        }
+    }
+
+    /// A server of this profile that has a scripted model in any case.
+    pub async fn with_model(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
+        match profile {
+            Profile::Embedded => Self::embedded(Some(FakeOpenAi::start().await), change).await,
+            Profile::Production => Self::production(change).await,
+        }
+    }
+
+    async fn embedded(model: Option<FakeOpenAi>, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut config = load(&[]);
+        config.data.dir = folder.path().join("data");
+        if let Some(model) = &model {
+            config.model.url = model.url();
+        }
+        change(&mut config);
+        Self::run(config, model, Places { _folder: folder, _database: None, _wechat: None }).await
+    }
+
+    async fn production(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let database = backends::postgres().await;
+        let redis = backends::redis();
+        let (model, wechat) = (FakeOpenAi::start().await, FakeCode2Session::start().await);
+        let mut config = load(&SECRETS);
+        config.server.profile = server::config::Profile::Production;
+        config.data.dir = folder.path().join("data");
+        config.store.url.clone_from(&database.url);
+        (config.store.postgres_readers, config.store.postgres_writers) = (3, 6);
+        (config.bus.url, config.bus.prefix) = (redis.url, redis.prefix);
+        config.model.url = model.url();
+        config.wechat.app_id = "wx0".to_owned();
+        config.wechat.app_secret = Some("secret".to_owned().into());
+        config.wechat.base_url = wechat.url();
+        change(&mut config);
+        let places = Places { _folder: folder, _database: Some(database), _wechat: Some(wechat) };
+        Self::run(config, Some(model), places).await
+    }
+
+    async fn run(config: Config, model: Option<FakeOpenAi>, places: Places) -> Self {
+        let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().expect("an HTTP client");
+        let (base, stop, running) = serve(config.clone()).await;
+        Self { base, model, client, config, stop, running: Some(running), places }
+    }
+
+    /// Stops the server as SIGTERM does and starts another on the same data.
+    pub async fn restart(mut self) -> Self {
+        self.stop.cancel();
+        if let Some(running) = self.running.take() {
+            running.await.expect("the server's task ends").expect("the server stops in order");
+        }
+        let (base, stop, running) = serve(self.config.clone()).await;
+        Self { base, stop, running: Some(running), ..self.parts() }
+    }
+
+    /// The same server, to be run again.
+    fn parts(mut self) -> Self {
+        self.stop = CancellationToken::new();
+        self
+    }
+
+    /// The model endpoint.
+    pub fn endpoint(&self) -> &FakeOpenAi {
+        self.model.as_ref().expect("this server has a model endpoint")
+    }
+
+    /// A request that nobody has signed.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    /// A GET that nobody has signed.
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    /// A POST that nobody has signed.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A person who has just registered.
+    pub async fn person(&self, name: &str) -> Person {
+        let email = format!("{name}@example.com");
+        let body = json!({ "email": email, "password": PASSWORD, "nickName": name });
+        let registered = self.post("/api/auth/register", &body).await;
+        assert_eq!(registered.status, 200, "{}", registered.text);
+        self.signed_in(&registered)
+    }
+
+    /// The person of an answer that carries tokens.
+    pub fn signed_in(&self, answer: &Answer) -> Person {
+        Person::new(self.client.clone(), self.base.clone(), &answer.body["data"])
+    }
+
+    /// Keeps the data where it is; for a look at the places.
+    pub fn data_dir(&self) -> &std::path::Path {
+        let _ = &self.places;
+        &self.config.data.dir
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(running) = &self.running {
+            running.abort();
+        }
+    }
+}
+
+/// The password of every test person.
+pub const PASSWORD: &str = "有朋自远方来不亦乐乎";
+
+fn load(variables: &[(&str, &str)]) -> Config {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let mut config = Sources { variables, ..Sources::default() }.load().expect("the defaults are sound");
+    config.http.listen = ([127, 0, 0, 1], 0).into();
+    config.http.workers = 1;
+    config.server.stop_seconds = 5;
+    config.auth.bcrypt_cost = 4;
+    config.limits.registrations_per_hour = 0;
+    config
+}
+
+async fn serve(config: Config) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
+    let application = Application::build_with(config, Hooks::default()).await.expect("the server starts");
+    let base = format!("http://{}", application.addr());
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "the server under test, which ends with its TestApp")]
+    let running = tokio::spawn(application.run_until_stopped(stop.clone()));
+    (base, stop, running)
+}
+
+/// Sends a request and reads the answer whole.
+pub async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.expect("the server answers");
+    read(response).await
+}
+
+async fn read(response: Response) -> Answer {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.expect("a whole body");
+    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+    Answer { status, headers, body, text }
+}
+
+impl Answer {
+    /// The envelope's content; anything but a success fails the test.
+    pub fn data(&self) -> &Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        assert_eq!(self.body["code"], 200, "{}", self.text);
+        &self.body["data"]
+    }
+
+    /// Status and slug of an error, in its envelope.
+    pub fn error(&self) -> (u16, &str) {
+        assert_eq!(self.body["code"], self.status, "{}", self.text);
+        assert_eq!(self.body["requestId"].as_str(), self.header("x-request-id"), "{}", self.text);
+        assert!(self.body["message"].as_str().is_some_and(|message| !message.is_empty()), "{}", self.text);
+        (self.status, self.body["error"].as_str().unwrap_or_else(|| panic!("no error in {}", self.text)))
+    }
+
+    /// Field and rule of a validation error with one field.
+    pub fn invalid(&self) -> (&str, &str) {
+        assert_eq!(self.error(), (422, "validation_failed"), "{}", self.text);
+        let field = &self.body["data"]["fields"][0];
+        (field["field"].as_str().unwrap_or_default(), field["rule"].as_str().unwrap_or_default())
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}

@@ -1,0 +1,291 @@
+//! Chat and billing on a real database, with a scripted model and a clock that the test drives.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_memory::{MemoryBroadcaster, MemoryStreamBuffer};
+use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger};
+use async_trait::async_trait;
+use billing::{BillingService, BillingSettings, Price, PriceTable};
+use chat::ports::{
+    Admission, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Persona, Personas,
+    ReplyModel, Retrieved, Throttle,
+};
+use chat::{
+    Asked, CharacterId, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation,
+    ModelCatalog, ModelLimits, Question, ReplyFrame, ReplyStream,
+};
+use futures::StreamExt;
+use futures::future::{Either, select};
+use kernel::{Credits, Id, Ids, ManualClock, MessageId, PortError, SeededEntropy, Tariff, Timestamp, UserId};
+use server::bridge::BillingMeter;
+use server::system::TrackedTasks;
+use tokio::runtime::Handle;
+
+use crate::backends::Backend;
+use crate::fakes::scripted_model::{Calls, ScriptedModel};
+
+/// Credits of a new account.
+pub const WELCOME: i64 = 1_000_000;
+/// Prices of the one model: a credit for each token of the prompt, four for each of the answer.
+pub const TARIFF: Tariff = Tariff { miss: 1_000_000, hit: 20_000, output: 4_000_000 };
+const OUTPUT_TOKENS_MAX: u32 = 4_000;
+
+/// One server process: its services, and the calls that its model gets.
+pub struct House {
+    /// Chat.
+    pub chat: ChatService,
+    /// Billing.
+    pub billing: Arc<BillingService>,
+    /// The clock, shared by all processes on one database.
+    pub clock: Arc<ManualClock>,
+    /// What the model was asked.
+    pub calls: Calls,
+    /// This process, as chat knows it.
+    pub instance: chat::InstanceId,
+    /// A person without an account yet.
+    pub user: UserId,
+    bus: MemoryBroadcaster,
+    buffer: Arc<MemoryStreamBuffer>,
+    seed: u64,
+}
+
+impl House {
+    /// The first process on a database.
+    pub fn on(backend: &Backend) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
+        let bus = MemoryBroadcaster::new(1_024);
+        let buffer = Arc::new(MemoryStreamBuffer::new(bus.clone(), clock.clone()));
+        Self::start(backend, clock, bus, buffer, 1)
+    }
+
+    /// Another process on the same database, bus and clock.
+    pub fn second(&self, backend: &Backend) -> Self {
+        let seed = self.seed + 1;
+        let mut house = Self::start(backend, self.clock.clone(), self.bus.clone(), self.buffer.clone(), seed);
+        house.user = self.user;
+        house
+    }
+
+    fn start(
+        backend: &Backend,
+        clock: Arc<ManualClock>,
+        bus: MemoryBroadcaster,
+        buffer: Arc<MemoryStreamBuffer>,
+        seed: u64,
+    ) -> Self {
+        let entropy = Arc::new(SeededEntropy::new(seed));
+        let ids = Arc::new(Ids::new(clock.clone(), entropy.clone()));
+        let instance = ids.next();
+        let billing = Arc::new(billing_on(backend, &clock, &ids, instance));
+        let (model, calls) = ScriptedModel::new();
+        let runtime = ChatRuntime {
+            clock: clock.clone(),
+            ids: ids.clone(),
+            entropy,
+            tasks: Arc::new(TrackedTasks::on(Handle::current())),
+        };
+        let settings = ChatSettings {
+            instance: Id::from_uuid(instance.as_uuid()),
+            models: ModelCatalog::new([(
+                "default".to_owned(),
+                ModelLimits { output_tokens_max: OUTPUT_TOKENS_MAX, context_tokens_max: 64_000 },
+            )]),
+            message_chars: 1_000,
+            reply_bytes: 131_072,
+            streams_per_user: 2,
+            passages: 4,
+        };
+        let ports = ports_on(backend, Arc::new(model), &billing, &bus, &buffer);
+        let chat = ChatService::new(ports, runtime, settings);
+        Self {
+            chat,
+            billing,
+            clock,
+            calls,
+            instance: Id::from_uuid(instance.as_uuid()),
+            user: ids.next(),
+            bus,
+            buffer,
+            seed,
+        }
+    }
+
+    /// A session of the house's person.
+    pub async fn session(&self) -> Conversation {
+        self.chat.create_session(self.user, None, None).await.expect("a session")
+    }
+
+    /// Asks, and returns what was taken.
+    pub async fn ask(&self, session: &Conversation, content: &str) -> Result<Asked, ChatError> {
+        let question = Question { content: content.to_owned(), ..Question::default() };
+        self.chat.ask(self.user, session.id.as_str(), question).await
+    }
+
+    /// The next call of the model.
+    pub async fn call(&mut self) -> crate::fakes::scripted_model::Call {
+        let Self { calls, clock, .. } = self;
+        driven(clock, calls.next()).await.expect("the model is called")
+    }
+
+    /// What the person can spend, and what is held.
+    pub async fn balance(&self) -> (i64, i64) {
+        let balance = self.billing.balance(self.user).await.expect("a balance");
+        (balance.available.get(), balance.held.get())
+    }
+
+    /// Reads a stream to its end while the clock runs.
+    pub async fn frames(&self, stream: ReplyStream) -> Vec<ReplyFrame> {
+        driven(&self.clock, stream.collect()).await
+    }
+}
+
+/// The text that a watcher puts together, by the rule for deltas.
+pub fn text_of(frames: &[ReplyFrame]) -> String {
+    let mut text: Vec<u16> = Vec::new();
+    for frame in frames {
+        if let ReplyFrame::Delta { offset, text: tail, .. } = frame {
+            assert_eq!(usize::try_from(*offset).unwrap(), text.len(), "a delta goes on where the last ended");
+            text.extend(tail.encode_utf16());
+        }
+    }
+    String::from_utf16(&text).expect("no pair was split")
+}
+
+/// Runs a future while the clock goes ten times as fast as a real one.
+pub async fn driven<F: Future>(clock: &ManualClock, work: F) -> F::Output {
+    let mut work = pin!(work);
+    for _ in 0..60_000 {
+        let beat = pin!(tokio::time::sleep(Duration::from_millis(1)));
+        match select(work.as_mut(), beat).await {
+            Either::Left((output, _)) => return output,
+            Either::Right(((), _)) => clock.advance_millis(10),
+        }
+    }
+    panic!("the work did not end within ten minutes of the clock");
+}
+
+fn billing_on(
+    backend: &Backend,
+    clock: &Arc<ManualClock>,
+    ids: &Arc<Ids>,
+    instance: billing::InstanceId,
+) -> BillingService {
+    let prices =
+        PriceTable::new([Price { alias: "default".to_owned(), tariff: TARIFF }]).expect("a price table");
+    BillingService::new(
+        Arc::new(SqlLedger::new(backend.store.clone())),
+        prices,
+        clock.clone(),
+        ids.clone(),
+        BillingSettings::new(Credits::new(WELCOME), instance),
+    )
+}
+
+fn ports_on(
+    backend: &Backend,
+    model: Arc<dyn ReplyModel>,
+    billing: &Arc<BillingService>,
+    bus: &MemoryBroadcaster,
+    buffer: &Arc<MemoryStreamBuffer>,
+) -> ChatPorts {
+    ChatPorts {
+        conversations: Arc::new(SqlConversations::new(backend.store.clone())),
+        log: Arc::new(SqlEventLog::new(backend.store.clone())),
+        generations: Arc::new(SqlGenerations::new(backend.store.clone())),
+        broadcaster: Arc::new(bus.clone()),
+        buffer: buffer.clone(),
+        model,
+        personas: Arc::new(OneCharacter),
+        knowledge: Arc::new(OnePassage),
+        meter: Arc::new(BillingMeter(billing.clone())),
+        throttle: Arc::new(NoLimit),
+    }
+}
+
+/// Everybody is 孔子.
+struct OneCharacter;
+
+#[async_trait]
+impl Personas for OneCharacter {
+    async fn persona(&self, id: &CharacterId) -> Result<Option<Persona>, PortError> {
+        Ok(Some(Persona {
+            id: id.clone(),
+            name: "孔子".to_owned(),
+            instructions: "你是孔子。".to_owned(),
+            lines: vec!["善哉问。".to_owned()],
+            uses_knowledge: true,
+            works: vec!["论语".to_owned()],
+        }))
+    }
+}
+
+/// The library has one passage.
+struct OnePassage;
+
+#[async_trait]
+impl Knowledge for OnePassage {
+    async fn retrieve(&self, _: &str, _: &[String], _: u32) -> Result<Vec<Retrieved>, PortError> {
+        Ok(vec![Retrieved {
+            passage_id: "lunyu.1.1".to_owned(),
+            work: "论语".to_owned(),
+            chapter: "学而".to_owned(),
+            text: "学而时习之，不亦说乎？".to_owned(),
+            score: 1.0,
+        }])
+    }
+}
+
+struct NoLimit;
+
+#[async_trait]
+impl Throttle for NoLimit {
+    async fn message(&self, _: UserId) -> Result<Admission, PortError> {
+        Ok(Admission::Admitted)
+    }
+}
+
+/// A saga of this house's instance in the log, with its hold, and no task at work on it.
+pub async fn orphan(backend: &Backend, house: &House, session: &Conversation) -> MessageId {
+    let ids = Ids::new(house.clock.clone(), Arc::new(SeededEntropy::new(99)));
+    let at = kernel::Clock::now(&*house.clock);
+    let reply_id: MessageId = ids.next();
+    let request = billing::HoldRequest {
+        message_id: reply_id,
+        user: house.user,
+        model_alias: "default".to_owned(),
+        prompt_tokens_max: 10,
+        output_tokens_wanted: 10,
+        output_tokens_min: 10,
+        at,
+    };
+    house.billing.reserve(request).await.expect("a hold");
+    let exchange = Exchange {
+        conversation_id: session.id.clone(),
+        question: NewQuestion {
+            id: ids.next(),
+            author: house.user,
+            content: "问".to_owned(),
+            client_msg_id: None,
+            body_hash: String::new(),
+        },
+        reply: NewReply {
+            id: reply_id,
+            character_id: session.character_id.clone(),
+            owner: house.instance,
+            payer: house.user,
+            model_alias: "default".to_owned(),
+            tariff: TARIFF,
+            held: Credits::new(50),
+            prompt_tokens_estimate: 10,
+        },
+        title_if_empty: String::new(),
+        at,
+    };
+    let log = SqlEventLog::new(backend.store.clone());
+    let appended = log.append_exchange(&exchange).await.expect("an append");
+    assert!(matches!(appended, ExchangeOutcome::Appended { .. }));
+    reply_id
+}
