@@ -1,11 +1,24 @@
 //! The one integration-test binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod api;
 mod architecture;
+mod auth_service;
 mod billing;
 mod chat;
+mod command;
 mod config;
 mod contracts;
+mod crash;
+mod disconnects;
 mod ledger_properties;
 mod library;
 mod reply_model;
 mod sql;
+mod toolchain;

@@ -2,8 +2,11 @@
 
 mod cancelled;
 mod schema;
+mod server_time;
 
-use adapter_sql::SqlStore;
+use std::time::Duration;
+
+use adapter_sql::{SqlOptions, SqlStore};
 use kernel::PortError;
 use tests::backends::{self, Backend, test_options};
 use tests::contract::stored_chat::{StoredChat, end_of};
@@ -51,7 +54,8 @@ async fn a_url_of_no_known_database_is_rejected() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
     let nobody = "postgres://nobody@127.0.0.1:1/nothing";
-    let refused = SqlStore::connect(nobody, test_options()).await;
+    let options = SqlOptions { acquire_timeout: Duration::from_millis(300), ..test_options() };
+    let refused = SqlStore::connect(nobody, options).await;
     assert!(matches!(refused, Err(PortError::Unavailable { .. })));
 }
 

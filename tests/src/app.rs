@@ -6,6 +6,7 @@
 mod events;
 mod person;
 
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -14,14 +15,14 @@ use serde_json::{Value, json};
 use server::application::{Application, Hooks};
 use server::config::{Config, Sources};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::backends::{self, Backend};
-use crate::fakes::openai::FakeOpenAi;
 use crate::fakes::code2session::FakeCode2Session;
+use crate::fakes::openai::FakeOpenAi;
 
-pub use events::{Event, Events};
+pub use events::{Event, Events, text_of};
 pub use person::Person;
 
 /// What the server stands on.
@@ -42,8 +43,8 @@ pub struct TestApp {
     client: Client,
     config: Config,
     stop: CancellationToken,
-    running: Option<JoinHandle<anyhow::Result<()>>>,
-    places: Places,
+    running: Option<Running>,
+    _places: Places,
 }
 
 /// What must live as long as the server.
@@ -131,23 +132,18 @@ impl TestApp {
     async fn run(config: Config, model: Option<FakeOpenAi>, places: Places) -> Self {
         let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().expect("an HTTP client");
         let (base, stop, running) = serve(config.clone()).await;
-        Self { base, model, client, config, stop, running: Some(running), places }
+        Self { base, model, client, config, stop, running: Some(running), _places: places }
     }
 
     /// Stops the server as SIGTERM does and starts another on the same data.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(&mut self) {
         self.stop.cancel();
         if let Some(running) = self.running.take() {
-            running.await.expect("the server's task ends").expect("the server stops in order");
+            let ended = tokio::task::spawn_blocking(|| running.join()).await.expect("a thread to wait");
+            ended.expect("the server does not panic").expect("the server stops in order");
         }
         let (base, stop, running) = serve(self.config.clone()).await;
-        Self { base, stop, running: Some(running), ..self.parts() }
-    }
-
-    /// The same server, to be run again.
-    fn parts(mut self) -> Self {
-        self.stop = CancellationToken::new();
-        self
+        (self.base, self.stop, self.running) = (base, stop, Some(running));
     }
 
     /// The model endpoint.
@@ -183,20 +179,11 @@ impl TestApp {
     pub fn signed_in(&self, answer: &Answer) -> Person {
         Person::new(self.client.clone(), self.base.clone(), &answer.body["data"])
     }
-
-    /// Keeps the data where it is; for a look at the places.
-    pub fn data_dir(&self) -> &std::path::Path {
-        let _ = &self.places;
-        &self.config.data.dir
-    }
 }
 
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.stop.cancel();
-        if let Some(running) = &self.running {
-            running.abort();
-        }
     }
 }
 
@@ -214,12 +201,15 @@ fn load(variables: &[(&str, &str)]) -> Config {
     config
 }
 
-async fn serve(config: Config) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
+type Running = JoinHandle<anyhow::Result<()>>;
+
+/// A server on a thread of its own, since its future cannot move between threads; its tasks run on the test's runtime.
+async fn serve(config: Config) -> (String, CancellationToken, Running) {
     let application = Application::build_with(config, Hooks::default()).await.expect("the server starts");
     let base = format!("http://{}", application.addr());
     let stop = CancellationToken::new();
-    #[expect(clippy::disallowed_methods, reason = "the server under test, which ends with its TestApp")]
-    let running = tokio::spawn(application.run_until_stopped(stop.clone()));
+    let (runtime, stopped) = (Handle::current(), stop.clone());
+    let running = std::thread::spawn(move || runtime.block_on(application.run_until_stopped(stopped)));
     (base, stop, running)
 }
 

@@ -43,12 +43,6 @@ pub(crate) fn unavailable(what: impl Into<kernel::error::Cause>) -> PortError {
     PortError::unavailable(SYSTEM, what)
 }
 
-/// Whether a statement failed because a row with the same unique key is there already. On Postgres the
-/// transaction is lost with it: prefer `ON CONFLICT DO NOTHING` inside one.
-pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
-    database_error(error).is_some_and(DatabaseError::is_unique_violation)
-}
-
 fn fault(failure: Failure, cause: impl Into<kernel::error::Cause>) -> PortError {
     match failure {
         Failure::Unavailable => PortError::unavailable(SYSTEM, cause),
@@ -63,13 +57,6 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
         DbErr::Conn(RuntimeErr::SqlxError(cause))
         | DbErr::Exec(RuntimeErr::SqlxError(cause))
         | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
-        _ => None,
-    }
-}
-
-fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
-    match sqlx_error(error) {
-        Some(sqlx::Error::Database(cause)) => Some(cause.as_ref()),
         _ => None,
     }
 }

@@ -5,7 +5,10 @@ use chat::generation::{Charge, Generation, InstanceId};
 use chat::message::MessageUsage;
 use chat::ports::GenerationStore;
 use kernel::{Credits, Id, MessageId, PortError, Tariff, Timestamp};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
+};
 
 use crate::detached::detached;
 use crate::entity::generation::{Column, Entity, Model};

@@ -30,8 +30,12 @@ const BEFORE: Direction = Direction {
     newest_first: true,
 };
 
-const SINCE: Direction =
-    Direction { condition: "m.last_seq > $3", taken: "m.last_seq", ascending: "m.last_seq", newest_first: false };
+const SINCE: Direction = Direction {
+    condition: "m.last_seq > $3",
+    taken: "m.last_seq",
+    ascending: "m.last_seq",
+    newest_first: false,
+};
 
 pub(crate) async fn history(
     db: &impl ConnectionTrait,

@@ -41,10 +41,10 @@ mod store;
 mod users;
 mod words;
 
-pub use ledger::SqlLedger;
 pub use conversations::SqlConversations;
 pub use event_log::SqlEventLog;
 pub use generations::SqlGenerations;
+pub use ledger::SqlLedger;
 pub use login_log::SqlLoginLog;
 pub use options::SqlOptions;
 pub use sessions::SqlSessions;

@@ -94,7 +94,9 @@ async fn require_version(pool: &SqlitePool) -> Result<(), PortError> {
     if is_recent(&version) {
         Ok(())
     } else {
-        Err(rejected(format!("SQLite {version} can corrupt a database in WAL mode: 3.51.3 or newer is needed")))
+        Err(rejected(format!(
+            "SQLite {version} can corrupt a database in WAL mode: 3.51.3 or newer is needed"
+        )))
     }
 }
 
@@ -110,7 +112,9 @@ mod tests {
 
     #[test]
     fn releases_with_the_wal_reset_bug_are_refused() {
-        for (version, good) in [("3.51.2", false), ("3.51.3", true), ("3.52", true), ("4.0.0", true), ("", false)] {
+        for (version, good) in
+            [("3.51.2", false), ("3.51.3", true), ("3.52", true), ("4.0.0", true), ("", false)]
+        {
             assert_eq!(is_recent(version), good, "{version}");
         }
     }

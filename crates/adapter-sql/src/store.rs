@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use kernel::PortError;
+use kernel::{PortError, Timestamp};
 use migrations::Migrator;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxPostgresConnector,
-    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -85,6 +85,18 @@ impl SqlStore {
     /// Whether the database answers, for health checks: one trivial read.
     pub async fn ping(&self) -> Result<(), PortError> {
         self.shared.reader.ping().await.map_err(port_error)
+    }
+
+    /// The database server's own time, by which instances on different machines agree; `None` for SQLite, whose
+    /// time is this machine's.
+    pub async fn server_time(&self) -> Result<Option<Timestamp>, PortError> {
+        const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
+        if matches!(self.shared.engine, Engine::Sqlite) {
+            return Ok(None);
+        }
+        let statement = Statement::from_string(DbBackend::Postgres, NOW);
+        let row = self.reader().query_one_raw(statement).await.map_err(port_error)?;
+        row.map(|row| row.try_get("", "now").map(Timestamp::from_millis).map_err(port_error)).transpose()
     }
 
     /// Closes both pools and waits until every connection is gone.

@@ -35,7 +35,7 @@ pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// The position is kept as the cause's text, not the value.
+/// The column is named in the failure; what stood in it is not.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(text: &'a str, column: &'static str) -> Result<T, PortError> {
     serde_json::from_str(text).map_err(|_not_ours| corrupt(column))
 }
@@ -82,10 +82,7 @@ mod tests {
         assert_eq!(word(&EndReason::Length), "length");
         assert_eq!(read_word::<EndReason>("length", "x").unwrap(), EndReason::Length);
         assert_eq!(word(&MessageStatus::Streaming), STREAMING);
-        assert_eq!(
-            read_word::<Failure>(&word(&Failure::ModelTimeout), "x").unwrap(),
-            Failure::ModelTimeout
-        );
+        assert_eq!(read_word::<Failure>(&word(&Failure::ModelTimeout), "x").unwrap(), Failure::ModelTimeout);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl ChatService {
     ) -> Result<ReplyStream, ChatError> {
         let named = self.reply_named(user, id).await?;
         let inner = Arc::clone(&self.inner);
-        let bus = inner.ports.broadcaster.subscribe(&named.conversation_id).await?;
+        let bus = inner.watch(&named.conversation_id).await;
         // Read again: what happened before the subscription is in the log now.
         let reply = inner.ports.log.message(named.id).await?.ok_or(ChatError::NotFound)?;
         let question = match reply.reply_to {

@@ -4,6 +4,7 @@ mod ask;
 
 use std::sync::Arc;
 
+use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, Tasks, Timestamp, UserId};
 
@@ -103,6 +104,17 @@ pub(crate) struct Inner {
 impl Inner {
     pub(crate) fn now(&self) -> Timestamp {
         self.runtime.clock.now()
+    }
+
+    /// Watches a conversation. Without a bus the watcher hears nothing, and finds out by asking the log.
+    pub(crate) async fn watch(&self, conversation: &ConversationId) -> BoxStream<'static, BusSignal> {
+        match self.ports.broadcaster.subscribe(conversation).await {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::warn!(%error, "the bus cannot be watched; the log is asked instead");
+                stream::pending().boxed()
+            }
+        }
     }
 
     /// Publishes a frame. The log has the truth, so a bus that fails is worth a line and no more.
@@ -225,7 +237,7 @@ impl ChatService {
         if let Some(state) = stop_state(&reply) {
             return Ok(state);
         }
-        let mut bus = self.inner.ports.broadcaster.subscribe(&reply.conversation_id).await?;
+        let mut bus = self.inner.watch(&reply.conversation_id).await;
         self.inner.ports.buffer.request_stop(reply.id).await?;
         let clock = Arc::clone(&self.inner.runtime.clock);
         let deadline = clock.now().plus_millis(STOP_WAIT_MS);

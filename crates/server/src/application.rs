@@ -23,6 +23,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const BACKLOG: u32 = 2_048;
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+const CLOCK_CHECK: Duration = Duration::from_mins(1);
 
 /// What a test may put in the place of the system's own.
 #[derive(Default)]
@@ -40,6 +41,7 @@ pub struct Application {
     addr: SocketAddr,
     server: Server,
     composition: Composition,
+    system_clock: Arc<SystemClock>,
     tasks: TrackedTasks,
     /// Cancelled when the server begins to stop.
     stopping: CancellationToken,
@@ -59,15 +61,22 @@ impl Application {
         let listener = listen(config.http.listen)?;
         let stopping = CancellationToken::new();
         let tasks = TrackedTasks::on(tokio::runtime::Handle::current());
-        let foundation = foundation(&config, &hooks, tasks.clone(), stopping.clone())?;
+        let system_clock = Arc::new(SystemClock::default());
+        let runs_worker = !hooks.without_worker;
+        let clock: Arc<dyn Clock> = match hooks.clock {
+            Some(clock) => clock,
+            None => Arc::<SystemClock>::clone(&system_clock),
+        };
+        let entropy = hooks.entropy.unwrap_or_else(|| Arc::new(OsEntropy));
+        let foundation = foundation(&config, (clock, entropy), tasks.clone(), stopping.clone())?;
         let composition = compose::compose(&config, foundation).await?;
         let addr = listener.local_addr()?;
         let server = serve(&config, listener, composition.services.clone())?;
         let stop_longest = Duration::from_secs(u64::from(config.server.stop_seconds));
-        let runs_worker = !hooks.without_worker;
+        composition.correct(&system_clock).await;
         composition.services.auth.start();
         composition.worker.renew_lease().await;
-        Ok(Self { addr, server, composition, tasks, stopping, stop_longest, runs_worker })
+        Ok(Self { addr, server, composition, system_clock, tasks, stopping, stop_longest, runs_worker })
     }
 
     /// Where it listens.
@@ -88,13 +97,16 @@ impl Application {
     /// Serves until `stop` is cancelled; then accepts nothing more, waits for what is running, and gives up the
     /// lease, so that another instance may finish the rest at once.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, composition, tasks, stopping, stop_longest, runs_worker, .. } = self;
+        let Self { server, composition, system_clock, tasks, stopping, stop_longest, runs_worker, .. } = self;
         // The lease is renewed until nothing runs any more; else others would take over what still does.
         let quiet = CancellationToken::new();
         let worker = composition.worker.clone();
         let background = async {
             if runs_worker {
-                worker.run(quiet.clone()).await;
+                tokio::join!(
+                    worker.run(quiet.clone()),
+                    quiet.run_until_cancelled(keep_correct(&composition, &system_clock))
+                );
             }
         };
         let serving = async {
@@ -105,6 +117,14 @@ impl Application {
         let (served, ()) = tokio::join!(serving, background);
         composition.close().await;
         served.context("the HTTP server failed")
+    }
+}
+
+/// A machine's clock is set now and then, and a correction that was right before is wrong after.
+async fn keep_correct(composition: &Composition, clock: &SystemClock) {
+    loop {
+        tokio::time::sleep(CLOCK_CHECK).await;
+        composition.correct(clock).await;
     }
 }
 
@@ -150,7 +170,7 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 fn foundation(
     config: &Config,
-    hooks: &Hooks,
+    (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
     tasks: TrackedTasks,
     stopping: CancellationToken,
 ) -> anyhow::Result<Foundation> {
@@ -159,8 +179,8 @@ fn foundation(
     let metrics = telemetry::metrics()?;
     keep_metrics_small(&metrics, &stopping);
     Ok(Foundation {
-        clock: hooks.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::default())),
-        entropy: hooks.entropy.clone().unwrap_or_else(|| Arc::new(OsEntropy)),
+        clock,
+        entropy,
         lasting_tasks: tasks.lasting(stopping.clone()),
         tasks: Arc::new(tasks),
         stopping,

@@ -28,6 +28,7 @@ use crate::bridge::{BillingMeter, CharacterPersonas, LibraryKnowledge, MessageTh
 use crate::config::{Alias, Config};
 use crate::health::Checks;
 use crate::secrets::Secrets;
+use crate::system::SystemClock;
 use crate::worker::Worker;
 
 pub use console::{Books, Console};
@@ -66,6 +67,13 @@ pub struct Composition {
 }
 
 impl Composition {
+    /// Corrects this machine's clock by the database's, so that all instances agree on leases.
+    pub async fn correct(&self, clock: &SystemClock) {
+        if let Some(time) = self.stores.server_time().await {
+            clock.correct(time);
+        }
+    }
+
     /// Gives up the lease and closes the database.
     pub async fn close(&self) {
         if let Err(error) = self.services.chat.release_lease().await {

@@ -19,11 +19,21 @@ pub struct SystemClock {
     offset_millis: AtomicI64,
 }
 
+/// Differences up to here are the time that asking takes, and not worth a jump of the clock.
+const TOLERATED_MS: i64 = 500;
+
 impl SystemClock {
-    /// Shows `reference` from now on, and counts on from there.
-    pub fn set_to(&self, reference: Timestamp) {
-        let offset = reference.millis_since(system_now());
-        self.offset_millis.store(offset, Ordering::Relaxed);
+    /// Shows `reference` from now on if it differs by more than a trifle, and counts on from there.
+    pub fn correct(&self, reference: Timestamp) {
+        let difference = reference.millis_since(self.now());
+        if difference.abs() > TOLERATED_MS {
+            let offset = reference.millis_since(system_now());
+            self.offset_millis.store(offset, Ordering::Relaxed);
+            tracing::warn!(
+                offset,
+                "this machine's clock differs from the database's by {offset} ms; corrected"
+            );
+        }
     }
 }
 
@@ -123,9 +133,16 @@ mod tests {
     #[test]
     fn a_corrected_clock_shows_the_reference() {
         let clock = SystemClock::default();
-        clock.set_to(Timestamp::from_millis(1_000_000));
+        clock.correct(Timestamp::from_millis(1_000_000));
         let shown = clock.now().millis_since(Timestamp::from_millis(1_000_000));
         assert!((0..5_000).contains(&shown), "{shown}");
+    }
+
+    #[test]
+    fn a_trifle_is_not_worth_a_jump() {
+        let clock = SystemClock::default();
+        clock.correct(clock.now().plus_millis(100));
+        assert_eq!(clock.offset_millis.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

@@ -46,7 +46,9 @@ async fn a_watcher_resumes_at_any_offset_of_a_finished_reply(backend: &Backend) 
     let session = house.session().await;
     let asked = house.ask(&session, "问").await.unwrap();
     let call = house.call().await;
-    PIECES.iter().for_each(|piece| call.say(piece));
+    for piece in PIECES {
+        call.say(piece);
+    }
     call.finish(USAGE);
     driven(&house.clock, house.chat.finished(house.user, asked.reply.id)).await.unwrap();
     let units: Vec<u16> = PIECES.concat().encode_utf16().collect();

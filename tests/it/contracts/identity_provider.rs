@@ -85,7 +85,8 @@ async fn a_wrong_appid_or_secret_is_a_misconfiguration_and_says_which() {
     let wrong_id = WechatSettings { app_id: "wx-other".to_owned(), ..settings(fake.url()) };
     let error = login(wrong_id).redeem("ok-kong-1").await.unwrap_err();
     assert!(cause(&error).contains("wechat.app_id"), "{}", cause(&error));
-    let wrong_secret = WechatSettings { app_secret: SecretString::from("wrong-secret"), ..settings(fake.url()) };
+    let wrong_secret =
+        WechatSettings { app_secret: SecretString::from("wrong-secret"), ..settings(fake.url()) };
     let error = login(wrong_secret).redeem("ok-kong-1").await.unwrap_err();
     assert!(cause(&error).contains("wechat.app_secret"), "{}", cause(&error));
     assert!(!cause(&error).contains("wrong-secret"));

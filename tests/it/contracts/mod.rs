@@ -41,6 +41,7 @@ macro_rules! on_both_databases {
 }
 
 mod broadcaster;
+mod cached_user_store;
 mod conversation_store;
 mod event_log;
 mod event_log_reads;

@@ -38,8 +38,8 @@ contract! {
 async fn when_too_many_wait_the_next_is_told_at_once() {
     let hasher = Arc::new(hasher(3));
     let password = SecretString::from("correct horse battery");
-    let hashes = join_all((0..20).map(|_| hasher.hash(&password, [1; SALT_BYTES]))).await;
-    let (made, refused): (Vec<_>, Vec<_>) = hashes.into_iter().partition(Result::is_ok);
+    let outcomes = join_all((0..20).map(|_| hasher.hash(&password, [1; SALT_BYTES]))).await;
+    let (made, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     assert_eq!((made.len(), refused.len()), (4, 16));
     for error in refused {
         assert!(matches!(error, Err(PortError::Unavailable { .. })));

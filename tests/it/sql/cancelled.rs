@@ -85,7 +85,7 @@ async fn drop_many(backend: &Backend) {
     };
     futures::stream::iter(0..CALLERS)
         .map(|number| {
-            let conversation = &conversations[draw(8) as usize];
+            let conversation = &conversations[usize::try_from(draw(8)).unwrap()];
             dropped_after(draw(14), write(number, &chat, &backend.store, conversation))
         })
         .buffer_unordered(AT_ONCE)

@@ -12,7 +12,7 @@ const ALL: u32 = 100;
 /// What was created is what is read.
 pub async fn a_created_conversation_comes_back_unchanged(chat: &StoredChat) {
     let mut conversation = chat.new_conversation(chat.id());
-    conversation.title = "温故而知新 𠀀 ' \" %".to_owned();
+    "温故而知新 𠀀 ' \" %".clone_into(&mut conversation.title);
     conversation.last_active_at = START.plus_seconds(9);
     chat.conversations.create(&conversation).await.unwrap();
     assert_eq!(chat.conversations.get(&conversation.id).await.unwrap(), Some(conversation));

@@ -65,8 +65,8 @@ pub async fn a_used_client_msg_id_is_repeated_before_any_other_refusal(chat: &St
     let first = chat.appended(&conversation).await;
     let mut again = chat.exchange(&conversation);
     again.question.client_msg_id.clone_from(&first.question.client_msg_id);
-    again.question.content = "另一句".to_owned();
-    again.question.body_hash = "h2".to_owned();
+    "另一句".clone_into(&mut again.question.content);
+    "h2".clone_into(&mut again.question.body_hash);
     let repeated = ExchangeOutcome::Repeated { question: first.question.id };
     assert_eq!(chat.log.append_exchange(&again).await.unwrap(), repeated);
     chat.log.append_end(&end_of(&first)).await.unwrap();

@@ -9,9 +9,7 @@ pub async fn subject(provider: &dyn IdentityProvider, code: &str) -> Option<(Str
         IdentityOutcome::Proved(identity) => {
             Some((identity.key.provider, identity.key.app_id, identity.key.subject))
         }
-        IdentityOutcome::InvalidCode
-        | IdentityOutcome::Blocked
-        | IdentityOutcome::RateLimited { .. } => None,
+        IdentityOutcome::InvalidCode | IdentityOutcome::Blocked | IdentityOutcome::RateLimited { .. } => None,
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use auth::ports::NewUser;
 use auth::{
-    Email, Gender, IdentityKey, Level, LoginMethod, LoginOutcome, LoginRecord, NewIdentity, PasswordHash, Role,
-    SealedSecret, Session, User,
+    Email, Gender, IdentityKey, Level, LoginMethod, LoginOutcome, LoginRecord, NewIdentity, PasswordHash,
+    Role, SealedSecret, Session, User,
 };
 use kernel::{Id, Ids, ManualClock, SeededEntropy, Timestamp, UserId};
 use secrecy::SecretString;

@@ -20,9 +20,15 @@ async fn next(signals: &mut BoxStream<'static, RevocationSignal>) -> RevocationS
 }
 
 /// Tells all subscribers on the same bus.
-pub async fn an_ended_session_is_heard_on_every_instance(near: &dyn RevocationFeed, far: &dyn RevocationFeed) {
+pub async fn an_ended_session_is_heard_on_every_instance(
+    near: &dyn RevocationFeed,
+    far: &dyn RevocationFeed,
+) {
     let mut listeners = [near.subscribe().await.unwrap(), far.subscribe().await.unwrap()];
-    let sessions: [SessionId; 2] = { let ids = ids(); [ids.next(), ids.next()] };
+    let sessions: [SessionId; 2] = {
+        let ids = ids();
+        [ids.next(), ids.next()]
+    };
     near.announce(&sessions).await.unwrap();
     for signals in &mut listeners {
         for session in sessions {
@@ -43,7 +49,10 @@ pub async fn listening_begins_when_it_is_asked_for(near: &dyn RevocationFeed, fa
 }
 
 /// Many sessions at once all arrive, or `Missed` in their place.
-pub async fn many_sessions_at_once_lose_nothing_silently(near: &dyn RevocationFeed, far: &dyn RevocationFeed) {
+pub async fn many_sessions_at_once_lose_nothing_silently(
+    near: &dyn RevocationFeed,
+    far: &dyn RevocationFeed,
+) {
     let ids = ids();
     let mut signals = far.subscribe().await.unwrap();
     let sessions: Vec<SessionId> = (0..1_200).map(|_| ids.next()).collect();

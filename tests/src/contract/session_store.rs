@@ -50,8 +50,7 @@ pub async fn a_rotation_moves_the_number_and_the_times(sessions: &dyn SessionSto
     let before = stored(sessions, &ids, ids.next()).await;
     let rotation = step(before.id, 0);
     assert!(sessions.rotate(&rotation).await.unwrap());
-    let wanted =
-        Session { counter: 1, rotated_at: rotation.at, idle_until: rotation.idle_until, ..before };
+    let wanted = Session { counter: 1, rotated_at: rotation.at, idle_until: rotation.idle_until, ..before };
     assert_eq!(sessions.get(wanted.id).await.unwrap(), Some(wanted));
 }
 
@@ -96,8 +95,7 @@ pub async fn all_sessions_but_one_end_together(sessions: &dyn SessionStore) {
     let before = stored(sessions, &ids, user).await;
     sessions.end(before.id, EndReason::Logout, START).await.unwrap();
     let foreign = stored(sessions, &ids, other).await;
-    let mut ended =
-        sessions.end_all(user, Some(kept.id), EndReason::PasswordChanged, START).await.unwrap();
+    let mut ended = sessions.end_all(user, Some(kept.id), EndReason::PasswordChanged, START).await.unwrap();
     ended.sort_unstable();
     assert_eq!(ended, gone);
     assert_eq!(sessions.get(before.id).await.unwrap().unwrap().ended, Some((START, EndReason::Logout)));

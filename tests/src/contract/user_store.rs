@@ -5,7 +5,7 @@ use auth::{CheckedProfile, Gender, NewIdentity, Role, SealedSecret, Standing, Us
 use futures::future::join_all;
 use kernel::UserId;
 
-use super::people::{START, email, hash, ids, identity, wechat, with_email, with_wechat};
+use super::people::{START, email, hash, identity, ids, wechat, with_email, with_wechat};
 
 async fn stored(users: &dyn UserStore, id: UserId, address: &str) -> User {
     let new = with_email(id, address);
@@ -155,7 +155,10 @@ pub async fn a_sign_in_leaves_its_time_and_the_newest_session_key(users: &dyn Us
     let without_key = NewIdentity { key: wechat("o1"), union_id: None, session_key: None };
     let touch = LoginTouch { user_id: new.user.id, at, identity: Some(without_key) };
     users.record_login(&touch).await.unwrap();
-    assert_eq!(users.session_key(&wechat("o1")).await.unwrap(), Some(SealedSecret::new("sealed-2".to_owned())));
+    assert_eq!(
+        users.session_key(&wechat("o1")).await.unwrap(),
+        Some(SealedSecret::new("sealed-2".to_owned()))
+    );
 }
 
 /// Accounts MUST NOT be answered by a cache: a ban counts at once.

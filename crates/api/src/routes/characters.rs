@@ -105,6 +105,12 @@ pub(crate) struct CharacterView {
     works: Vec<String>,
     /// 性格。
     personality: PersonalityView,
+    /// 已会的技能。
+    #[schema(value_type = Vec<Object>)]
+    talents: [(); 0],
+    /// 可学的技能。
+    #[schema(value_type = Vec<Object>)]
+    learnable_skills: [(); 0],
     /// 统计。
     statistics: CharacterStatistics,
 }
@@ -138,6 +144,9 @@ impl From<&Character> for CharacterView {
             price_fen: character.price.get(),
             works: character.works.clone(),
             personality,
+            // Nobody has a skill and nothing is counted before those exist; their shape is promised already.
+            talents: [],
+            learnable_skills: [],
             statistics: CharacterStatistics::default(),
         }
     }

@@ -1,3 +1,5 @@
+//! The built-in library against what it promises.
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::*;

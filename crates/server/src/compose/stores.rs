@@ -12,6 +12,7 @@ use anyhow::Context;
 use auth::ports::{LoginLog, SessionStore, UserStore};
 use billing::Ledger;
 use chat::ports::{ConversationStore, EventLog, GenerationStore};
+use kernel::Timestamp;
 
 use crate::config::Config;
 use crate::health::Check;
@@ -50,6 +51,11 @@ impl Stores {
             Box::pin(async move { store.ping().await.is_ok() })
         };
         Check { name: "store", is_required: true, probe: Box::new(probe) }
+    }
+
+    /// The database server's time, where it has one of its own and answers.
+    pub(super) async fn server_time(&self) -> Option<Timestamp> {
+        self.store.server_time().await.ok().flatten()
     }
 
     pub(super) fn users(&self) -> Arc<dyn UserStore> {

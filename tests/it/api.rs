@@ -1,0 +1,37 @@
+//! The API over real HTTP: every scenario on both profiles.
+
+mod bad_input;
+mod billing;
+mod characters;
+mod frame;
+mod knowledge;
+mod limits;
+mod messages;
+mod model_failures;
+mod operations;
+mod ownership;
+mod profile;
+mod sessions;
+mod sign_in;
+mod sign_ins;
+mod streams;
+mod surface;
+
+/// Each scenario on a server of each profile.
+macro_rules! on_both_profiles {
+    ($($scenario:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(tests::app::Profile::Embedded).await;
+            })+
+        }
+        mod production {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(tests::app::Profile::Production).await;
+            })+
+        }
+    };
+}
+use on_both_profiles;
