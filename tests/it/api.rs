@@ -3,6 +3,7 @@
 mod bad_input;
 mod billing;
 mod characters;
+mod dropped;
 mod frame;
 mod knowledge;
 mod limits;

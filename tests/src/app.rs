@@ -4,11 +4,14 @@
 //! OpenAI-compatible endpoint, which a test can script. What a profile does not need is not started.
 
 mod events;
+mod index;
 mod person;
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use kernel::{Clock, ManualClock};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -19,8 +22,8 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::backends::{self, Backend};
-use crate::fakes::code2session::FakeCode2Session;
 use crate::fakes::openai::FakeOpenAi;
+use crate::fakes::wechat::{self, FakeWechat};
 
 pub use events::{Event, Events, text_of};
 pub use person::Person;
@@ -44,14 +47,21 @@ pub struct TestApp {
     config: Config,
     stop: CancellationToken,
     running: Option<Running>,
-    _places: Places,
+    clock: Option<Arc<dyn Clock>>,
+    _guards: Guards,
 }
 
-/// What must live as long as the server.
-struct Places {
+/// What a server stands on; it must live as long as the server.
+struct Place {
+    config: Config,
+    model: Option<FakeOpenAi>,
+    guards: Guards,
+}
+
+struct Guards {
     _folder: TempDir,
     _database: Option<Backend>,
-    _wechat: Option<FakeCode2Session>,
+    _wechat: Option<FakeWechat>,
 }
 
 /// An answer, read whole.
@@ -67,7 +77,7 @@ pub struct Answer {
     pub text: String,
 }
 
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Secrets of the production profile in tests.
 const SECRETS: [(&str, &str); 4] = [
     ("JIXIA_AUTH__SIGNING_KEY", "TSaKsRR6/lqjhCNEqKlihjWRkGpaWp8rct3ePkM44JI="),
@@ -84,55 +94,19 @@ impl TestApp {
 
     /// The same, with a change to its configuration.
     pub async fn with(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
-        match profile {
-            Profile::Embedded => Self::embedded(None, change).await,
-            Profile::Production => Self::production(change).await,
-        }
+        Place::of(profile, None).await.start(change, None).await
+    }
+
+    /// A server of this profile on a clock that the test drives; its own waiting stands still with it.
+    pub async fn on_clock(profile: Profile, clock: Arc<ManualClock>) -> Self {
+        let clock: Arc<dyn Clock> = clock;
+        Place::of(profile, None).await.start(|_| (), Some(clock)).await
     }
 
     /// A server of this profile that has a scripted model in any case.
     pub async fn with_model(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
-        match profile {
-            Profile::Embedded => Self::embedded(Some(FakeOpenAi::start().await), change).await,
-            Profile::Production => Self::production(change).await,
-        }
-    }
-
-    async fn embedded(model: Option<FakeOpenAi>, change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut config = load(&[]);
-        config.data.dir = folder.path().join("data");
-        if let Some(model) = &model {
-            config.model.url = model.url();
-        }
-        change(&mut config);
-        Self::run(config, model, Places { _folder: folder, _database: None, _wechat: None }).await
-    }
-
-    async fn production(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let database = backends::postgres().await;
-        let redis = backends::redis();
-        let (model, wechat) = (FakeOpenAi::start().await, FakeCode2Session::start().await);
-        let mut config = load(&SECRETS);
-        config.server.profile = server::config::Profile::Production;
-        config.data.dir = folder.path().join("data");
-        config.store.url.clone_from(&database.url);
-        (config.store.postgres_readers, config.store.postgres_writers) = (3, 6);
-        (config.bus.url, config.bus.prefix) = (redis.url, redis.prefix);
-        config.model.url = model.url();
-        config.wechat.app_id = "wx0".to_owned();
-        config.wechat.app_secret = Some("secret".to_owned().into());
-        config.wechat.base_url = wechat.url();
-        change(&mut config);
-        let places = Places { _folder: folder, _database: Some(database), _wechat: Some(wechat) };
-        Self::run(config, Some(model), places).await
-    }
-
-    async fn run(config: Config, model: Option<FakeOpenAi>, places: Places) -> Self {
-        let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().expect("an HTTP client");
-        let (base, stop, running) = serve(config.clone()).await;
-        Self { base, model, client, config, stop, running: Some(running), _places: places }
+        let model = Some(FakeOpenAi::start().await);
+        Place::of(profile, model).await.start(change, None).await
     }
 
     /// Stops the server as SIGTERM does and starts another on the same data.
@@ -142,7 +116,7 @@ impl TestApp {
             let ended = tokio::task::spawn_blocking(|| running.join()).await.expect("a thread to wait");
             ended.expect("the server does not panic").expect("the server stops in order");
         }
-        let (base, stop, running) = serve(self.config.clone()).await;
+        let (base, stop, running) = serve(self.config.clone(), self.clock.clone()).await;
         (self.base, self.stop, self.running) = (base, stop, Some(running));
     }
 
@@ -181,6 +155,57 @@ impl TestApp {
     }
 }
 
+impl Place {
+    async fn of(profile: Profile, model: Option<FakeOpenAi>) -> Self {
+        match profile {
+            Profile::Embedded => Self::embedded(model),
+            Profile::Production => Self::production(model).await,
+        }
+    }
+
+    fn embedded(model: Option<FakeOpenAi>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut config = load(&[]);
+        config.data.dir = folder.path().join("data");
+        if let Some(model) = &model {
+            config.model.url = model.url();
+        }
+        Self { config, model, guards: Guards { _folder: folder, _database: None, _wechat: None } }
+    }
+
+    async fn production(model: Option<FakeOpenAi>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (database, redis) = (backends::postgres().await, backends::redis());
+        let wechat = FakeWechat::start();
+        let model = match model {
+            Some(model) => model,
+            None => FakeOpenAi::start().await,
+        };
+        let mut config = load(&SECRETS);
+        config.server.profile = server::config::Profile::Production;
+        config.data.dir = folder.path().join("data");
+        config.store.url.clone_from(&database.url);
+        (config.store.postgres_readers, config.store.postgres_writers) = (3, 6);
+        (config.bus.url, config.bus.prefix) = (redis.url, redis.prefix);
+        config.model.url = model.url();
+        wechat::APP_ID.clone_into(&mut config.wechat.app_id);
+        config.wechat.app_secret = Some(wechat::APP_SECRET.to_owned().into());
+        wechat.url().clone_into(&mut config.wechat.base_url);
+        let guards = Guards { _folder: folder, _database: Some(database), _wechat: Some(wechat) };
+        Self { config, model: Some(model), guards }
+    }
+
+    async fn start(self, change: impl FnOnce(&mut Config), clock: Option<Arc<dyn Clock>>) -> TestApp {
+        let Self { mut config, model, guards } = self;
+        change(&mut config);
+        let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().expect("an HTTP client");
+        index::lend(&config.data.dir);
+        let (base, stop, running) = serve(config.clone(), clock.clone()).await;
+        index::keep(&config.data.dir);
+        TestApp { base, model, client, config, stop, running: Some(running), clock, _guards: guards }
+    }
+}
+
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -204,8 +229,9 @@ fn load(variables: &[(&str, &str)]) -> Config {
 type Running = JoinHandle<anyhow::Result<()>>;
 
 /// A server on a thread of its own, since its future cannot move between threads; its tasks run on the test's runtime.
-async fn serve(config: Config) -> (String, CancellationToken, Running) {
-    let application = Application::build_with(config, Hooks::default()).await.expect("the server starts");
+async fn serve(config: Config, clock: Option<Arc<dyn Clock>>) -> (String, CancellationToken, Running) {
+    let hooks = Hooks { clock, ..Hooks::default() };
+    let application = Application::build_with(config, hooks).await.expect("the server starts");
     let base = format!("http://{}", application.addr());
     let stop = CancellationToken::new();
     let (runtime, stopped) = (Handle::current(), stop.clone());

@@ -1,6 +1,5 @@
 //! Stand-ins for vendors: small servers on loopback, and a model that says what the test says.
 
-pub mod code2session;
 pub mod openai;
 pub mod scripted_model;
 pub mod wechat;

@@ -22,7 +22,7 @@ const USER_AGENT_CHARS_MAX: usize = 256;
 /// Kind of a request.
 pub enum Request {}
 
-/// A request's circumstances; [`crate::frame`] puts them into its extensions.
+/// A request's circumstances; `crate::frame` puts them into its extensions.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// The client's own id for the request, if it is short and plain; else one of ours.

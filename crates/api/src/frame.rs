@@ -252,3 +252,108 @@ impl ResponseError for Rendered {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName as Name;
+    use actix_web::test::{TestRequest, init_service, read_body};
+    use actix_web::{App, web};
+    use kernel::{ManualClock, SeededEntropy, Timestamp};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::envelope::Reply;
+
+    fn frame() -> Frame {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+        Frame {
+            ids: Arc::new(Ids::new(clock, Arc::new(SeededEntropy::new(1)))),
+            proxies: TrustedProxies::default(),
+        }
+    }
+
+    /// Status, headers and body of the answer to a GET of `/{path}`.
+    async fn get(path: &str) -> (u16, HeaderMap, Value) {
+        let app = App::new()
+            .route("/panic", web::get().to(|| async { if true { panic!("a defect") } else { "" } }))
+            .route("/problem", web::get().to(|| async { Err::<&str, _>(Problem::new(Slug::NotFound)) }))
+            .route(
+                "/foreign",
+                web::get().to(|| async { Err::<&str, _>(actix_web::error::ErrorForbidden("x")) }),
+            )
+            .route("/good", web::get().to(|| async { Reply::new(7) }))
+            .wrap(frame());
+        let app = init_service(app).await;
+        let request =
+            TestRequest::get().uri(&format!("/{path}")).insert_header((REQUEST_ID, "r-1")).to_request();
+        match app.call(request).await {
+            Ok(response) => {
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                (status, headers, serde_json::from_slice(&read_body(response).await).unwrap_or_default())
+            }
+            Err(error) => {
+                let response = error.error_response();
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                let body = response.into_body().try_into_bytes().unwrap();
+                (status, headers, serde_json::from_slice(&body).unwrap_or_default())
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_answered_in_the_envelope_and_says_nothing() {
+        let (status, headers, body) = get("panic").await;
+        assert_eq!((status, &body["error"], &body["requestId"]), (500, &"internal".into(), &"r-1".into()));
+        assert!(!body.to_string().contains("defect"));
+        assert_eq!(headers.get(REQUEST_ID).map(HeaderValue::as_bytes), Some(&b"r-1"[..]));
+    }
+
+    #[actix_web::test]
+    async fn every_error_has_the_envelope_whoever_made_it() {
+        for (path, status, slug) in [("problem", 404, "not_found"), ("foreign", 403, "forbidden")] {
+            let (found, headers, body) = get(path).await;
+            assert_eq!(
+                (found, &body["code"], &body["error"]),
+                (status, &status.into(), &slug.into()),
+                "{path}"
+            );
+            assert!(headers.contains_key("x-content-type-options"), "{path}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_success_has_the_envelope_and_the_headers() {
+        let (status, headers, body) = get("good").await;
+        assert_eq!((status, &body["code"], &body["data"]), (200, &200.into(), &7.into()));
+        let no_store = headers.get(CACHE_CONTROL).map(HeaderValue::as_bytes);
+        assert_eq!(no_store, Some(&b"no-store"[..]));
+    }
+
+    #[test]
+    fn a_cause_is_logged_with_what_it_came_from() {
+        let error = kernel::PortError::unavailable("postgres", "connection refused");
+        assert_eq!(Chain(Some(&error)).to_string(), "postgres is unavailable: connection refused");
+    }
+
+    #[test]
+    fn a_refusal_by_rate_names_its_numbers() {
+        let rate = crate::problem::RateFacts { limit: 600, remaining: 0, reset_seconds: 42 };
+        let problem = Problem::new(Slug::RateLimited).retry_after_millis(1_500).with_rate(rate);
+        let context = RequestContext {
+            request_id: "r".to_owned(),
+            language: crate::language::Language::English,
+            client: [127, 0, 0, 1].into(),
+        };
+        let response = render(&problem, &context);
+        let header = |name: &'static str| {
+            response
+                .headers()
+                .get(Name::from_static(name))
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        assert_eq!(header("retry-after").as_deref(), Some("2"));
+        assert_eq!(header("ratelimit-limit").as_deref(), Some("600"));
+        assert_eq!(header("ratelimit-reset").as_deref(), Some("42"));
+    }
+}

@@ -1,7 +1,7 @@
 //! HTTP: every route, the envelope and the error registry.
 //!
 //! Handlers translate and hold no rule: they read a request, call one service, and write the answer. What all of
-//! them share is around them ([`frame`]), before them ([`extract`]) and after them ([`envelope`], [`problem`]).
+//! them share is around them (`frame`), before them ([`extract`]) and after them ([`envelope`], [`problem`]).
 //! Nothing here knows an adapter; [`Services`] carries the contexts' services in.
 
 pub mod context;
@@ -89,6 +89,7 @@ pub fn app(
 > {
     // Made now, so that no request waits for it.
     openapi::document();
+    metrics::gauge!("build_info", "version" => settings.version.clone()).set(1.0);
     let frame = Frame { ids: Arc::clone(&services.ids), proxies: settings.trusted_proxies.clone() };
     App::new()
         .app_data(Data::new(settings.clone()))

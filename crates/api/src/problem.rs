@@ -106,7 +106,7 @@ pub struct RateFacts {
     pub reset_seconds: u64,
 }
 
-/// An error answer in the making. [`crate::frame`] writes it in the request's language.
+/// An error answer in the making. `crate::frame` writes it in the request's language.
 pub struct Problem(Box<Facts>);
 
 /// What is known of a problem.

@@ -46,12 +46,12 @@ pub fn respond(frames: ReplyStream, viewer: Viewer, offset: u32) -> HttpResponse
         // Compression would hold small pieces back.
         .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
     let writer = Writer { viewer, generation: 1, position: offset };
-    response.streaming(events(frames, writer).map(Ok::<_, std::convert::Infallible>))
+    response.streaming(events(frames, writer, HEARTBEAT).map(Ok::<_, std::convert::Infallible>))
 }
 
-fn events(frames: ReplyStream, writer: Writer) -> impl Stream<Item = Bytes> + 'static {
-    let pieces = stream::unfold((frames, writer), |(mut frames, mut writer)| async move {
-        let pause = Box::pin(tokio::time::sleep(HEARTBEAT));
+fn events(frames: ReplyStream, writer: Writer, heartbeat: Duration) -> impl Stream<Item = Bytes> + 'static {
+    let pieces = stream::unfold((frames, writer), move |(mut frames, mut writer)| async move {
+        let pause = Box::pin(tokio::time::sleep(heartbeat));
         let bytes = match select(frames.next(), pause).await {
             Either::Left((Some(frame), _)) => writer.write(frame),
             Either::Left((None, _)) => return None,
@@ -184,3 +184,91 @@ struct ErrorData {
 
 #[derive(Serialize)]
 struct DoneData {}
+
+#[cfg(test)]
+mod tests {
+    use chat::{Author, MessageStatus};
+    use kernel::{Id, Timestamp};
+
+    use super::*;
+    use crate::language::Language;
+
+    fn reply(why: Option<EndReason>, failure: Option<Failure>) -> Message {
+        Message {
+            id: Id::from_uuid(uuid::Uuid::nil()),
+            conversation_id: "c".parse().unwrap(),
+            seq: 2,
+            author: Author::Character("classics_kongzi".parse().unwrap()),
+            content: String::new(),
+            status: why.map_or(MessageStatus::Streaming, EndReason::status),
+            why,
+            failure,
+            reply_to: None,
+            client_msg_id: None,
+            body_hash: None,
+            citations: Vec::new(),
+            usage: None,
+            generation: 3,
+            model: None,
+            created_at: Timestamp::from_millis(0),
+        }
+    }
+
+    fn writer() -> Writer {
+        let viewer = Viewer { language: Language::English, producer: Producer("Jixia".into()) };
+        Writer { viewer, generation: 1, position: 7 }
+    }
+
+    fn written(writer: &mut Writer, frame: ReplyFrame) -> String {
+        String::from_utf8(writer.write(frame).to_vec()).unwrap()
+    }
+
+    fn delta(offset: u32, text: &str) -> ReplyFrame {
+        let message_id = Id::from_uuid(uuid::Uuid::nil());
+        ReplyFrame::Delta { message_id, generation: 3, offset, text: text.to_owned() }
+    }
+
+    #[test]
+    fn an_events_id_is_the_place_after_it_in_utf16_units() {
+        let mut writer = writer();
+        let start =
+            written(&mut writer, ReplyFrame::Start { reply: Box::new(reply(None, None)), question: None });
+        assert!(start.starts_with("id: 3:7\nevent: start\ndata: {"), "{start}");
+        let text = written(&mut writer, delta(7, "𠮷\n"));
+        assert!(text.starts_with("id: 3:10\nevent: delta\n"), "{text}");
+        assert!(text.ends_with("\"offset\":7,\"text\":\"𠮷\\n\"}\n\n"), "one line of data: {text}");
+        let done = written(&mut writer, ReplyFrame::Final(Box::new(reply(Some(EndReason::Done), None))));
+        assert!(done.ends_with("id: 3:10\nevent: done\ndata: {}\n\n"), "{done}");
+    }
+
+    #[test]
+    fn a_failure_is_told_in_words_and_what_a_filter_withheld_is_none() {
+        let slug = |why, failure| failure_slug(&reply(Some(why), failure)).map(Slug::as_str);
+        assert_eq!(slug(EndReason::Error, Some(Failure::ModelTimeout)), Some("model_timeout"));
+        assert_eq!(slug(EndReason::Error, Some(Failure::ModelUnavailable)), Some("model_unavailable"));
+        assert_eq!(slug(EndReason::Lost, Some(Failure::ServerLost)), Some("unavailable"));
+        assert_eq!(slug(EndReason::Blocked, None), None);
+        assert_eq!(failure_slug(&reply(None, None)), None);
+        let failed = ReplyFrame::Failed(Box::new(reply(Some(EndReason::Error), None)));
+        assert!(written(&mut writer(), failed).contains("\"message\":\"The model is unavailable;"));
+    }
+
+    #[tokio::test]
+    async fn a_silent_stream_sends_comments_and_nothing_empty() {
+        let silent = events(stream::pending().boxed(), writer(), Duration::from_millis(1));
+        let comment = Box::pin(silent).next().await.unwrap();
+        assert!(comment.starts_with(b":"), "{comment:?}");
+        let blocked = ReplyFrame::Failed(Box::new(reply(Some(EndReason::Blocked), None)));
+        let frames = stream::iter([blocked, delta(0, "仁")]).boxed();
+        let pieces: Vec<Bytes> = events(frames, writer(), HEARTBEAT).collect().await;
+        assert_eq!(pieces.len(), 1, "an empty piece would end the body");
+    }
+
+    #[test]
+    fn a_position_is_read_strictly() {
+        assert_eq!(Position::parse("3:10"), Some(Position { generation: 3, offset: 10 }));
+        for bad in ["", "3", "3:", ":3", "a:b", "3:10:1", "-1:2", "3: 10"] {
+            assert_eq!(Position::parse(bad), None, "{bad}");
+        }
+    }
+}

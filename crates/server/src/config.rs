@@ -1,7 +1,7 @@
 //! The configuration: one struct, filled from four layers and checked before anything starts.
 //!
 //! `config/default.toml` is the reference: it names and explains every key, and is compiled in as the embedded
-//! profile. Here stand the types; [`load`] merges the layers, [`check`] refuses what cannot work, [`print`] shows
+//! profile. Here stand the types; `load` merges the layers, `check` refuses what cannot work, `print` shows
 //! the result. Nothing else in the workspace reads the environment.
 
 mod check;

@@ -1,5 +1,8 @@
 //! Signing in and out over HTTP.
 
+use std::sync::Arc;
+
+use kernel::{ManualClock, Timestamp};
 use reqwest::Method;
 use serde_json::json;
 use tests::app::{Answer, PASSWORD, Profile, TestApp, answer};
@@ -81,7 +84,7 @@ async fn a_wrong_password_and_an_unknown_account_look_the_same(profile: Profile)
 
 async fn a_mini_program_signs_in_by_either_name(profile: Profile) {
     let app = TestApp::start(profile).await;
-    let first = app.post("/api/auth/wechat-login", &json!({ "code": "code-1", "nickName": "小明" })).await;
+    let first = app.post("/api/auth/wechat-login", &json!({ "code": "ok-ming-1", "nickName": "小明" })).await;
     let data = first.data();
     assert_eq!((&data["expiresIn"], &data["user"]["isNewUser"]), (&json!(7_200), &json!(true)));
     assert_eq!(data["user"]["nickName"], "小明");
@@ -93,7 +96,12 @@ async fn a_mini_program_signs_in_by_either_name(profile: Profile) {
         assert!(character["characterId"].is_string() && character["dimension"].is_string(), "{character}");
     }
 
-    let again = app.post("/api/auth/wxlogin", &json!({ "code": "code-1" })).await;
+    // WeChat takes a code once; the made-up identity of the embedded profile is the code's own.
+    let second = match profile {
+        Profile::Embedded => "ok-ming-1",
+        Profile::Production => "ok-ming-2",
+    };
+    let again = app.post("/api/auth/wxlogin", &json!({ "code": second })).await;
     assert_eq!(again.data()["user"]["userId"], data["user"]["userId"]);
     assert_eq!(again.data()["user"]["isNewUser"], false);
 }
@@ -102,7 +110,7 @@ async fn a_code_that_wechat_does_not_know_proves_nothing(profile: Profile) {
     let app = TestApp::start(profile).await;
     // Without an AppID every code is somebody's, so only a real endpoint can refuse one.
     if profile == Profile::Production {
-        let refused = app.post("/api/auth/wechat-login", &json!({ "code": "bad-1" })).await;
+        let refused = app.post("/api/auth/wechat-login", &json!({ "code": "used-1" })).await;
         assert_eq!(refused.error(), (401, "invalid_credentials"));
     }
     let blank = app.post("/api/auth/wechat-login", &json!({ "code": " " })).await;
@@ -128,7 +136,7 @@ async fn a_spent_refresh_token_ends_the_sign_in(profile: Profile) {
     let mut token = person.refresh_token.clone();
     for _ in 0..2 {
         let next = app.post("/api/auth/refresh", &json!({ "refreshToken": token })).await;
-        token = next.data()["refreshToken"].as_str().expect("a token").to_owned();
+        next.data()["refreshToken"].as_str().expect("a token").clone_into(&mut token);
     }
     let spent = app.post("/api/auth/refresh", &json!({ "refreshToken": person.refresh_token })).await;
     assert_eq!(spent.error(), (401, "unauthorized"));
@@ -163,15 +171,17 @@ async fn a_sign_out_ends_the_tokens_at_once(profile: Profile) {
 }
 
 async fn an_expired_token_says_so(profile: Profile) {
-    let app = TestApp::with(profile, |config| config.auth.access_seconds = 1).await;
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
+    let app = TestApp::on_clock(profile, clock.clone()).await;
     let person = app.person("one").await;
-    // Tokens live in whole seconds of the server's real clock, so here the test waits for it.
-    let mut last = person.get("/api/auth/verify").await;
-    while last.status == 200 {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        last = person.get("/api/auth/verify").await;
-    }
-    assert_eq!(last.error(), (401, "token_expired"));
+    clock.advance_millis(899_000);
+    person.get("/api/auth/verify").await.data();
+    clock.advance_millis(2_000);
+    assert_eq!(person.get("/api/auth/verify").await.error(), (401, "token_expired"));
+    let bearer = answer(person.request(Method::POST, "/api/auth/refresh")).await;
+    assert_eq!(bearer.error(), (401, "token_expired"));
+    let fresh = app.post("/api/auth/refresh", &json!({ "refreshToken": person.refresh_token })).await;
+    app.signed_in(&fresh).get("/api/auth/verify").await.data();
 }
 
 async fn a_token_that_is_not_ours_is_refused(profile: Profile) {

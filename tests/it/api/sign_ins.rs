@@ -79,7 +79,11 @@ async fn a_weak_password_is_named(profile: Profile) {
         let refused = app.post("/api/auth/register", &register(password.to_owned())).await;
         assert_eq!(refused.invalid(), ("password", rule));
     }
-    let long = app.post("/api/auth/register", &register("学".repeat(65))).await;
+    let verse = "天地玄黄宇宙洪荒日月盈昃辰宿列张".repeat(4);
+    let long = app.post("/api/auth/register", &register(format!("{verse}寒"))).await;
     assert_eq!(long.invalid(), ("password", "too_long"));
-    assert_eq!(app.post("/api/auth/register", &register("学".repeat(64))).await.status, 200);
+    // All 64 characters count: bcrypt alone would look at the first 24.
+    assert_eq!(app.post("/api/auth/register", &register(verse.clone())).await.status, 200);
+    let almost = json!({ "email": "one@example.com", "password": verse.replace("列张", "列长") });
+    assert_eq!(app.post("/api/auth/email-login", &almost).await.error(), (401, "invalid_credentials"));
 }

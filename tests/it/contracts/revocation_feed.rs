@@ -1,5 +1,7 @@
 //! News of ended sessions: in memory and over Redis, with two handles on one bus.
 
+use std::time::Duration;
+
 use adapter_memory::MemoryRevocationFeed;
 use adapter_redis::{RedisConnection, RedisLimits, RedisRevocationFeed};
 use auth::ports::{RevocationFeed, RevocationSignal};
@@ -8,6 +10,9 @@ use kernel::PortError;
 use tests::backends;
 use tests::contract::people::ids;
 use tests::contract::revocation_feed::{self as suite, SIGNALS_MAX};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 
 fn connection() -> RedisConnection {
     let place = backends::redis();
@@ -63,28 +68,33 @@ async fn without_redis_both_ways_fail_at_once() {
     assert!(matches!(feed.subscribe().await.err(), Some(PortError::Unavailable { .. })));
 }
 
-#[tokio::test]
-async fn a_broken_connection_ends_the_stream() {
-    let connection = connection();
-    let feed = RedisRevocationFeed::new(&connection);
-    let mut signals = feed.subscribe().await.unwrap();
-    let mut name = ::redis::cmd("PUBSUB");
-    name.arg("NUMSUB").arg(connection.key("revoked"));
-    let (_, listeners): (String, u32) = connection.query(&name).await.unwrap();
-    assert_eq!(listeners, 1);
-    drop_subscribers_of(&connection).await;
-    assert_eq!(signals.next().await, None);
+/// Carries one connection at a time to Redis, until the returned task is aborted.
+async fn relay(redis: &str) -> (String, AbortHandle) {
+    let redis = redis.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    #[expect(clippy::disallowed_methods, reason = "the relay's own task, which the test ends")]
+    let task = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(&redis).await.unwrap();
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+        }
+    });
+    (url, task.abort_handle())
 }
 
-/// Ends the connections that listen to one channel each; a listener of another test hears of it and goes on.
-async fn drop_subscribers_of(connection: &RedisConnection) {
-    let mut list = ::redis::cmd("CLIENT");
-    list.arg("LIST").arg("TYPE").arg("PUBSUB");
-    let clients: String = connection.query(&list).await.unwrap();
-    let newest = clients.lines().filter(|client| client.contains(" sub=1 ")).filter_map(|client| {
-        client.split(' ').find_map(|field| field.strip_prefix("id=")).and_then(|id| id.parse::<u64>().ok())
-    });
-    let mut kill = ::redis::cmd("CLIENT");
-    kill.arg("KILL").arg("ID").arg(newest.max().unwrap());
-    let _: i64 = connection.query(&kill).await.unwrap();
+#[tokio::test]
+async fn a_broken_connection_ends_the_stream_and_the_next_one_hears_again() {
+    let place = backends::redis();
+    let (url, cable) = relay(&place.url).await;
+    let behind = |url: &str| RedisConnection::connect(url, &place.prefix, RedisLimits::default()).unwrap();
+    let mut signals = RedisRevocationFeed::new(&behind(&url)).subscribe().await.unwrap();
+    cable.abort();
+    let ended = tokio::time::timeout(Duration::from_secs(10), signals.next()).await;
+    assert_eq!(ended, Ok(None));
+    let feed = RedisRevocationFeed::new(&behind(&place.url));
+    let mut signals = feed.subscribe().await.unwrap();
+    let session = ids().next();
+    feed.announce(&[session]).await.unwrap();
+    assert_eq!(signals.next().await, Some(RevocationSignal::Ended(session)));
 }

@@ -48,7 +48,10 @@ impl From<SendMessage> for Question {
     description = "带 `Accept: text/event-stream` 时逐字返回：事件依次为 `start`、若干 `delta`、`citations`、\
 可能的 `error`、`final`、`done`，`id` 是 `gen:offset`（UTF-16 单位）；否则等回复完整后一次返回 JSON。\
 断开连接不会停止回复。",
-    params(("id" = String, Path, description = "会话编号")),
+    params(
+        ("id" = String, Path, description = "会话编号"),
+        ("Idempotency-Key" = Option<String>, Header, description = "等同于 `clientMsgId`；后者优先"),
+    ),
     request_body = SendMessage,
     responses((status = 200, description = "回复", content(
         (Envelope<AnswerView> = "application/json"),
@@ -64,7 +67,9 @@ pub(crate) async fn send_message(
     chat: Writes<ChatService>,
 ) -> Result<HttpResponse, Problem> {
     let user = caller.user_id;
-    let asked = chat.run(|chat| async move { chat.ask(user, &id, body.into()).await }).await?;
+    let question =
+        Question { client_msg_id: body.client_msg_id.clone().or(idempotency_key(&request)), ..body.into() };
+    let asked = chat.run(|chat| async move { chat.ask(user, &id, question).await }).await?;
     if wants_events(&request) {
         let frames = chat.service().follow(user, asked.reply.id, None, None).await?;
         let mut response = sse::respond(frames, viewer, 0);
@@ -76,6 +81,11 @@ pub(crate) async fn send_message(
     }
     let reply = chat.service().finished(user, asked.reply.id).await?;
     answer(reply, &viewer.producer).map(|answer| answer.replayed(asked.replayed).respond_to(&request))
+}
+
+/// A message's own id does what this header does elsewhere, so either will do.
+fn idempotency_key(request: &HttpRequest) -> Option<String> {
+    request.headers().get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// The whole reply. One that failed before its first character is an error; the question is kept.

@@ -1,24 +1,33 @@
 //! The built-in library and its index.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use adapter_search::TantivyIndex;
 use anyhow::Context;
 use rag::{Library, LibraryService};
+use tokio::sync::oneshot;
 
 use crate::config::Config;
 
-/// Reads the library and opens its index, on a thread that may block.
+/// Reads the library and opens its index, on a thread of its own: when that ends, the allocator gives back what
+/// building took, which a thread of a pool would keep for ever.
 pub(super) async fn open(config: &Config) -> anyhow::Result<LibraryService> {
     let folder = folder(config);
-    tokio::task::spawn_blocking(move || {
-        let library = Library::built_in().context("the built-in library")?;
-        let index = TantivyIndex::open(folder.as_deref(), library.passages(), library.fingerprint())
-            .context("the search index (search.url)")?;
-        Ok(LibraryService::new(Arc::new(library), Arc::new(index)))
-    })
-    .await?
+    let (done, opened) = oneshot::channel();
+    thread::Builder::new().name("library".to_owned()).spawn(move || {
+        // Whoever waited for the library is gone when this cannot be delivered, and so is the need for it.
+        let _ = done.send(load(folder.as_deref()));
+    })?;
+    opened.await.context("the thread that opens the library")?
+}
+
+fn load(folder: Option<&Path>) -> anyhow::Result<LibraryService> {
+    let library = Library::built_in().context("the built-in library")?;
+    let index = TantivyIndex::open(folder, library.passages(), library.fingerprint())
+        .context("the search index (search.url)")?;
+    Ok(LibraryService::new(Arc::new(library), Arc::new(index)))
 }
 
 /// Where the index is kept. Instances may share the data directory but never an index, so several keep theirs in
