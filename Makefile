@@ -6,7 +6,7 @@ WITH := scripts/with-toolchain.sh
 ARGS ?=
 export JIXIA_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
-.PHONY: help run build check fmt test test-long services-up services-down openapi clean
+.PHONY: help run build check fmt test test-long services-up services-down fake-openai openapi clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,6 +37,9 @@ services-up: ## Start the private Postgres and Redis and leave them running
 
 services-down: ## Stop them and delete their data
 	@scripts/services.sh down
+
+fake-openai: ## A model endpoint that answers like a provider, on http://127.0.0.1:9100/v1 (ARGS="--port 9200")
+	@$(WITH) cargo run --release --locked --package tests --bin fake_openai -- $(ARGS)
 
 openapi: ## Print the OpenAPI document
 	@$(WITH) cargo run --quiet --locked --package server --bin jixia -- openapi

@@ -75,6 +75,7 @@ fn the_openapi_document_is_printed() {
 #[test]
 fn a_fresh_ledger_adds_up() {
     let folder = folder();
+    assert_eq!(run(&folder, &["migrate"]).status.code(), Some(0));
     let output = run(&folder, &["ledger", "check", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a JSON report");
@@ -83,6 +84,32 @@ fn a_fresh_ledger_adds_up() {
     assert_eq!(report, expected);
     // The ledger needs no secret, so none was made.
     assert!(!folder.path().join("data/secrets").exists());
+}
+
+#[test]
+fn a_look_where_nothing_is_leaves_nothing() {
+    let folder = folder();
+    assert_eq!(run(&folder, &["doctor"]).status.code(), Some(0));
+    let output = run(&folder, &["ledger", "check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("there is no database at"), "{}", stderr(&output));
+    assert_eq!(folder.path().read_dir().expect("the folder").count(), 0);
+}
+
+#[test]
+fn a_look_at_an_older_schema_does_not_change_it() {
+    let folder = folder();
+    let file = folder.path().join("data/jixia.db");
+    std::fs::create_dir(folder.path().join("data")).expect("the data directory");
+    std::fs::write(&file, b"").expect("an empty database");
+    let output = run(&folder, &["ledger", "check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("run `jixia migrate` first"), "{}", stderr(&output));
+    let report = stdout(&run(&folder, &["doctor"]));
+    assert!(report.contains("brings its schema up to date"), "{report}");
+    assert!(!folder.path().join("data/index").exists());
+    assert_eq!(run(&folder, &["migrate"]).status.code(), Some(0));
+    assert_eq!(run(&folder, &["ledger", "check"]).status.code(), Some(0));
 }
 
 #[test]
@@ -100,6 +127,8 @@ fn an_account_is_made_promoted_and_disabled() {
     assert_eq!(stdout(&promoted).trim(), format!("promoted {id}"));
     let disabled = run(&folder, &["user", "disable", &id]);
     assert_eq!(stdout(&disabled).trim(), format!("disabled {id}"));
+    // The bus is in memory, so no running server can be told.
+    assert!(stderr(&disabled).contains("notices within a minute"), "{}", stderr(&disabled));
     assert_eq!(run(&folder, &["user", "disable", "b@example.com"]).status.code(), Some(1));
 }
 

@@ -5,8 +5,8 @@
 
 use async_trait::async_trait;
 use auth::ports::RateLimiter;
-use auth::{BoundedMap, Rate, RateRule, Window};
-use kernel::{PortError, Timestamp};
+use auth::{Rate, RateRule, Window};
+use kernel::{BoundedMap, PortError, Timestamp};
 
 /// Counters by rule and key.
 pub struct MemoryRateLimiter {

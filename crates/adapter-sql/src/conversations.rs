@@ -87,6 +87,9 @@ impl ConversationStore for SqlConversations {
     }
 }
 
+/// Columns of the conversation in [`list_sql`], before those of its message.
+const CONVERSATION_COLUMNS: usize = 9;
+
 /// A page of an owner's conversations, each with its newest message, in one statement.
 fn list_sql() -> String {
     format!(
@@ -103,7 +106,7 @@ fn list_sql() -> String {
 
 fn summary_of(row: &QueryResult) -> Result<(Conversation, Option<Message>), PortError> {
     let conversation = conversation_of(Model::from_query_result(row, "c_").map_err(port_error)?)?;
-    let message = MessageRow::joined(row, "").map_err(port_error)?;
+    let message = MessageRow::joined(row, CONVERSATION_COLUMNS).map_err(port_error)?;
     Ok((conversation, message.map(MessageRow::into_message).transpose()?))
 }
 

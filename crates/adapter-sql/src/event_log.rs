@@ -9,12 +9,13 @@ use chat::event::{Event, EventBody};
 use chat::message::Message;
 use chat::ports::{EndOutcome, EventLog, Exchange, ExchangeOutcome, HistoryPage, HistoryQuery, ReplyEnd};
 use kernel::{MessageId, PortError, Timestamp, UserId};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::append_end::append_end;
 use crate::append_exchange::append_exchange;
 use crate::detached::detached;
 use crate::entity::event::{self, Column, Entity};
+use crate::entity::message;
 use crate::error::port_error;
 use crate::history::history;
 use crate::message_row::{find_message, read_conversation_id};
@@ -86,6 +87,11 @@ impl EventLog for SqlEventLog {
         let condition = "m.conversation_id = $1 AND m.author_user = $2 AND m.client_msg_id = $3";
         let values = [conversation.as_str().into(), author.as_uuid().into(), client_msg_id.into()];
         find_message(self.store.reader(), condition, values).await
+    }
+
+    async fn count_by(&self, author: UserId) -> Result<u64, PortError> {
+        let own = message::Entity::find().filter(message::Column::AuthorUser.eq(author.as_uuid()));
+        own.count(self.store.reader()).await.map_err(port_error)
     }
 }
 

@@ -55,10 +55,10 @@ pub(crate) async fn history(
     let Some(first) = rows.first() else {
         return Ok(HistoryPage { messages: Vec::new(), has_more: false, head: 0 });
     };
-    let head = read_count(first.try_get("", "head").map_err(port_error)?, "conversations.head")?;
+    let head = read_count(first.try_get_by_index(0).map_err(port_error)?, "conversations.head")?;
     let mut messages = Vec::with_capacity(rows.len());
     for row in &rows {
-        if let Some(found) = MessageRow::joined(row, "").map_err(port_error)? {
+        if let Some(found) = MessageRow::joined(row, 1).map_err(port_error)? {
             messages.push(found.into_message()?);
         }
     }

@@ -4,7 +4,7 @@ use chat::conversation::{CharacterId, ConversationId};
 use chat::message::{Author, Message};
 use kernel::{Id, PortError, Timestamp};
 use sea_orm::prelude::Uuid;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, TryGetable, Value};
 
 use crate::error::{corrupt, port_error};
 use crate::words::{read_count, read_json, read_word};
@@ -16,7 +16,6 @@ pub(crate) const COLUMNS: &str = "m.id, m.conversation_id, m.seq, m.last_seq, m.
      m.status, m.why, m.failure, m.reply_to, m.client_msg_id, m.body_hash, m.citations, m.usage, \
      m.generation, m.model, m.created_at";
 
-#[derive(FromQueryResult)]
 pub(crate) struct MessageRow {
     id: Uuid,
     conversation_id: String,
@@ -37,13 +36,55 @@ pub(crate) struct MessageRow {
     created_at: i64,
 }
 
+/// Reads columns one after the other, by their place: a page of history has a thousand of them, and looking each
+/// up by its name costs more than reading it.
+struct Cells<'a> {
+    row: &'a QueryResult,
+    next: usize,
+}
+
+impl Cells<'_> {
+    fn take<T: TryGetable>(&mut self) -> Result<T, DbErr> {
+        let cell = self.row.try_get_by_index(self.next);
+        self.next += 1;
+        cell
+    }
+}
+
 impl MessageRow {
-    /// The row of an outer join, if there is one.
-    pub(crate) fn joined(row: &QueryResult, prefix: &str) -> Result<Option<Self>, DbErr> {
-        match row.try_get::<Option<Uuid>>(prefix, "id")? {
-            Some(_) => Self::from_query_result(row, prefix).map(Some),
+    /// The message whose [`COLUMNS`] begin at `first`, if an outer join found one.
+    pub(crate) fn joined(row: &QueryResult, first: usize) -> Result<Option<Self>, DbErr> {
+        let mut cells = Cells { row, next: first };
+        match cells.take::<Option<Uuid>>()? {
+            Some(id) => Self::read(id, cells).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// In the order of [`COLUMNS`].
+    fn read(id: Uuid, mut cells: Cells<'_>) -> Result<Self, DbErr> {
+        let conversation_id = cells.take()?;
+        let seq = cells.take()?;
+        let _last_seq: i64 = cells.take()?;
+        Ok(Self {
+            id,
+            conversation_id,
+            seq,
+            author_user: cells.take()?,
+            character_id: cells.take()?,
+            content: cells.take()?,
+            status: cells.take()?,
+            why: cells.take()?,
+            failure: cells.take()?,
+            reply_to: cells.take()?,
+            client_msg_id: cells.take()?,
+            body_hash: cells.take()?,
+            citations: cells.take()?,
+            usage: cells.take()?,
+            generation: cells.take()?,
+            model: cells.take()?,
+            created_at: cells.take()?,
+        })
     }
 
     pub(crate) fn into_message(self) -> Result<Message, PortError> {
@@ -81,8 +122,8 @@ pub(crate) async fn find_message(
 ) -> Result<Option<Message>, PortError> {
     let sql = format!("SELECT {COLUMNS} FROM messages m WHERE {condition}");
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    let row = MessageRow::find_by_statement(statement).one(db).await.map_err(port_error)?;
-    row.map(MessageRow::into_message).transpose()
+    let Some(row) = db.query_one_raw(statement).await.map_err(port_error)? else { return Ok(None) };
+    MessageRow::joined(&row, 0).map_err(port_error)?.map(MessageRow::into_message).transpose()
 }
 
 pub(crate) fn read_conversation_id(text: &str) -> Result<ConversationId, PortError> {

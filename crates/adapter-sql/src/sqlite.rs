@@ -3,7 +3,8 @@
 //! One writer means that no caller ever sees `database is locked` from within this process. WAL lets readers
 //! go on meanwhile; `synchronous=FULL` makes an acknowledged commit survive a power cut.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use kernel::PortError;
@@ -23,7 +24,7 @@ pub(crate) struct SqlitePools {
 
 pub(crate) async fn open(url: &str, options: &SqlOptions) -> Result<SqlitePools, PortError> {
     let connect = connect_options(url, options)?;
-    create_parent(connect.get_filename()).await?;
+    create(connect.get_filename()).await.map_err(|error| pool_error(sqlx::Error::Io(error)))?;
     let writer = writer_pool(connect.clone(), options).await?;
     require_version(&writer).await?;
     let reader = SqlitePoolOptions::new()
@@ -51,12 +52,21 @@ fn connect_options(url: &str, options: &SqlOptions) -> Result<SqliteConnectOptio
         .disable_statement_logging())
 }
 
-async fn create_parent(file: &Path) -> Result<(), PortError> {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => {
-            tokio::fs::create_dir_all(folder).await.map_err(|error| pool_error(sqlx::Error::Io(error)))
-        }
-        Some(_) | None => Ok(()),
+/// The file that a URL names.
+pub(crate) fn file(url: &str) -> Option<PathBuf> {
+    SqliteConnectOptions::from_str(url).ok().map(|connect| connect.get_filename().to_owned())
+}
+
+/// Makes the file and its folder where they are missing, so that no other user can read them whatever the umask
+/// is. SQLite gives the files beside it (the WAL) the same mode.
+async fn create(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await?;
+    }
+    let made = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).await;
+    match made {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -124,6 +134,20 @@ mod tests {
         for url in ["sqlite::memory:", "sqlite://?mode=memory"] {
             assert!(connect_options(url, &SqlOptions::default()).is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn a_new_database_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = std::env::temp_dir().join(format!("jixia-private-{}", std::process::id()));
+        let path = dir.join("new.db");
+        for _ in 0..2 {
+            create(&path).await.unwrap();
+            for (path, mode) in [(&dir, 0o700), (&path, 0o600)] {
+                assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
+            }
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

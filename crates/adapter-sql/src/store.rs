@@ -1,5 +1,6 @@
 //! The connected database: a pool that writes and a pool that reads, whichever engine is behind.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kernel::{PortError, Timestamp};
@@ -38,7 +39,7 @@ enum Engine {
 }
 
 impl SqlStore {
-    /// Opens `sqlite:PATH` (file and folder are created) or `postgres://…`. Does not migrate.
+    /// Opens `sqlite:PATH` (file and folder are created, for this user alone) or `postgres://…`. Does not migrate.
     pub async fn connect(url: &str, options: SqlOptions) -> Result<Self, PortError> {
         let (engine, writer, reader) = if url.starts_with("sqlite:") {
             let pools = sqlite::open(url, &options).await?;
@@ -52,6 +53,11 @@ impl SqlStore {
             return Err(rejected("a database URL begins with sqlite: or postgres://"));
         };
         Ok(Self { shared: Arc::new(Shared { engine, writer, reader, options }) })
+    }
+
+    /// The file of a `sqlite:` URL, as [`SqlStore::connect`] would open it; `None` for any other URL.
+    pub fn file(url: &str) -> Option<PathBuf> {
+        if url.starts_with("sqlite:") { sqlite::file(url) } else { None }
     }
 
     /// For reads outside transactions. Sees every commit that ended before the read began.
@@ -80,6 +86,12 @@ impl SqlStore {
             }
         })
         .await
+    }
+
+    /// Whether the schema is the one of this version. Changes nothing.
+    pub async fn is_current(&self) -> Result<bool, PortError> {
+        let pending = Migrator::get_pending_migrations_read_only(self.reader()).await.map_err(port_error)?;
+        Ok(pending.is_empty())
     }
 
     /// Whether the database answers, for health checks: one trivial read.

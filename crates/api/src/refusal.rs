@@ -25,6 +25,7 @@ impl From<AuthError> for Problem {
             AuthError::RateLimited { retry_after_ms } => {
                 Self::new(Slug::RateLimited).retry_after_millis(retry_after_ms)
             }
+            AuthError::IdentityUnavailable => Self::new(Slug::Unavailable),
             AuthError::NotFound => Self::not_found(),
             AuthError::Port(error) => error.into(),
         }

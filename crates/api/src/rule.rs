@@ -25,10 +25,12 @@ pub enum Rule {
     TooCommon,
     /// It is what it was before.
     Unchanged,
+    /// There is none yet, so that none can be compared or changed.
+    NotSet,
 }
 
 impl Rule {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Required,
         Self::Type,
         Self::Value,
@@ -39,6 +41,7 @@ impl Rule {
         Self::Nul,
         Self::TooCommon,
         Self::Unchanged,
+        Self::NotSet,
     ];
 
     /// The stable word.
@@ -54,6 +57,7 @@ impl Rule {
             Self::Nul => "nul",
             Self::TooCommon => "too_common",
             Self::Unchanged => "unchanged",
+            Self::NotSet => "not_set",
         }
     }
 
@@ -74,6 +78,7 @@ impl Rule {
             Self::Nul => ("不能包含空字符（NUL）", "must not have a NUL character"),
             Self::TooCommon => ("太常见，容易被猜到", "is too common and easily guessed"),
             Self::Unchanged => ("与原来的相同", "is the same as before"),
+            Self::NotSet => ("尚未设置", "has not been set yet"),
         };
         language.choose(chinese, english)
     }

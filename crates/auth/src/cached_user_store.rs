@@ -11,10 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
-use kernel::{Clock, PortError, UserId};
+use kernel::{BoundedMap, Clock, PortError, UserId};
 use thiserror::Error;
 
-use crate::bounded_map::BoundedMap;
 use crate::password::PasswordHash;
 use crate::ports::{AccountKey, CreateOutcome, LoginTouch, NewUser, UserStore};
 use crate::profile::CheckedProfile;

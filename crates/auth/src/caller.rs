@@ -5,10 +5,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kernel::{Timestamp, UserId};
+use kernel::{BoundedMap, Timestamp, UserId};
 use sha2::{Digest, Sha256};
 
-use crate::bounded_map::BoundedMap;
 use crate::session::{RECHECK_MS, SessionId};
 use crate::user::Role;
 

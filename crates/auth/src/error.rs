@@ -44,9 +44,15 @@ pub enum AuthError {
     /// Too many attempts.
     #[error("too many attempts")]
     RateLimited {
-        /// Milliseconds until trying again can help.
+        /// Milliseconds until trying again can help; the rule's window ends then.
         retry_after_ms: i64,
+        /// Attempts that the rule admits in a window; `None` where the rule is somebody else's.
+        limit: Option<u32>,
     },
+    /// The provider of identities is not set up, or does not let this server in: only an operator can help, and
+    /// the log tells how.
+    #[error("sign-in by this provider is not available")]
+    IdentityUnavailable,
     /// There is no such user or session, or it is another person's.
     #[error("not found")]
     NotFound,

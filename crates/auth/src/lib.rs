@@ -10,7 +10,6 @@
 //! [`session::RECHECK_MS`] where the announcement does not arrive. A ban is read from the truth, never from a
 //! cache.
 
-mod bounded_map;
 mod cached_user_store;
 mod caller;
 mod email;
@@ -28,7 +27,6 @@ pub mod session;
 mod token;
 mod user;
 
-pub use bounded_map::BoundedMap;
 pub use cached_user_store::CachedUserStore;
 pub use caller::Caller;
 pub use email::Email;

@@ -127,6 +127,9 @@ impl AuthLimits {
     }
 }
 
+/// Of attempts that are refused whatever they prove, one is recorded in so long.
+pub(crate) const REFUSAL_WINDOW_MS: i64 = 5 * MINUTE_MS;
+
 /// Failures are counted up to here; the delay has stopped growing long before.
 pub(crate) const DELAY_COUNT_MAX: u32 = 1_000;
 const FAILURES_WITHOUT_DELAY: u32 = 3;

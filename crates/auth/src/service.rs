@@ -3,6 +3,7 @@
 mod account;
 mod attempt;
 mod authenticate;
+mod begin;
 mod email;
 mod refresh;
 mod sessions;
@@ -18,7 +19,7 @@ use crate::caller::{Caller, CallerCache};
 use crate::error::AuthError;
 use crate::keys::AuthSecret;
 use crate::limit::{AuthLimits, Rate, RateRule};
-use crate::login_log::{LoginMethod, RequestOrigin};
+use crate::login_log::LoginMethod;
 use crate::ports::{
     IdentityProvider, LoginLog, PasswordHasher, RateLimiter, RevocationFeed, Sealer, SessionStore,
     SessionSweep, TokenSigner, UserStore,
@@ -170,32 +171,6 @@ impl AuthService {
 
     fn now(&self) -> Timestamp {
         self.parts.clock.now()
-    }
-
-    /// Begins a session of a user who has just proved who they are.
-    async fn begin_session(
-        &self,
-        user: &User,
-        method: LoginMethod,
-        origin: &RequestOrigin,
-    ) -> Result<(Session, TokenPair), AuthError> {
-        let now = self.now();
-        let session = Session {
-            id: self.parts.ids.next(),
-            user_id: user.id,
-            method,
-            counter: 0,
-            ip: origin.ip,
-            user_agent: origin.user_agent_cut(),
-            created_at: now,
-            rotated_at: now,
-            idle_until: now.plus_seconds(self.settings.idle_seconds.min(self.settings.family_seconds)),
-            expires_at: now.plus_seconds(self.settings.family_seconds),
-            ended: None,
-        };
-        let tokens = self.tokens_of(&session, 0, user.role)?;
-        self.parts.sessions.create(&session).await?;
-        Ok((session, tokens))
     }
 
     /// The pair of a session's refresh token of this number.

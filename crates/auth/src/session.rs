@@ -20,6 +20,8 @@ pub const FAMILY_SECONDS: i64 = 60 * DAY_MS / 1_000;
 pub const IDLE_SECONDS: i64 = 30 * DAY_MS / 1_000;
 /// For so long after a rotation the token before it still answers with the same successor.
 pub const GRACE_MS: i64 = 10_000;
+/// A user's open sessions at most: a sign-in beyond them ends the oldest.
+pub const OPEN_MAX: usize = 50;
 /// A verified token's session is asked of the store again when the last answer is so old.
 pub const RECHECK_MS: i64 = 60_000;
 /// An ended session is kept for so long, so that its tokens are known as spent.
@@ -38,11 +40,19 @@ pub enum EndReason {
     TokenReused,
     /// The account was disabled.
     Disabled,
+    /// It was the oldest of more than a user may have open.
+    Crowded,
 }
 
 impl EndReason {
-    const ALL: [Self; 5] =
-        [Self::Logout, Self::Revoked, Self::PasswordChanged, Self::TokenReused, Self::Disabled];
+    const ALL: [Self; 6] = [
+        Self::Logout,
+        Self::Revoked,
+        Self::PasswordChanged,
+        Self::TokenReused,
+        Self::Disabled,
+        Self::Crowded,
+    ];
 
     /// The word in storage.
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +62,7 @@ impl EndReason {
             Self::PasswordChanged => "password_changed",
             Self::TokenReused => "token_reused",
             Self::Disabled => "disabled",
+            Self::Crowded => "crowded",
         }
     }
 

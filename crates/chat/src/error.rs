@@ -61,6 +61,9 @@ pub enum ChatError {
     /// The `clientMsgId` was used for another message.
     #[error("the client's message id was used for another message")]
     ClientMsgIdConflict,
+    /// The idempotency key was used for another session.
+    #[error("the idempotency key was used for another session")]
+    IdempotencyConflict,
     /// The payer cannot afford the least answer. Nothing was stored.
     #[error("insufficient balance")]
     InsufficientBalance {
@@ -72,12 +75,17 @@ pub enum ChatError {
     /// Too many messages.
     #[error("rate limited")]
     RateLimited {
-        /// Milliseconds to wait.
+        /// Milliseconds to wait, until the window ends.
         retry_after_ms: i64,
+        /// Messages in a window.
+        limit: u32,
     },
     /// Too many replies are growing for one person.
     #[error("too many streams")]
-    TooManyStreams,
+    TooManyStreams {
+        /// How many may grow at once.
+        limit: u32,
+    },
     /// A system behind a port failed.
     #[error(transparent)]
     Port(#[from] PortError),

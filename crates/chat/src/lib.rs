@@ -16,10 +16,12 @@
 pub mod catalog;
 pub mod content;
 pub mod conversation;
+mod counts;
 pub mod error;
 pub mod event;
 mod follow;
 pub mod generation;
+pub mod idempotency;
 pub mod marker;
 pub mod message;
 pub mod ports;
@@ -34,7 +36,8 @@ pub use conversation::{CharacterId, Conversation, ConversationId, ConversationKi
 pub use error::{ChatError, ContentError, Field};
 pub use follow::{ReplyFrame, ReplyStream};
 pub use generation::InstanceId;
+pub use idempotency::{IDEMPOTENCY_KEY_CHARS_MAX, IdempotencyKey, InvalidKey};
 pub use message::{Author, Citation, EndReason, Failure, Message, MessageStatus, MessageUsage};
 pub use service::{
-    Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Question, SessionSummary, StopState,
+    Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Created, Question, SessionSummary, StopState,
 };

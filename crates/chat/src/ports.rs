@@ -11,6 +11,6 @@ pub use needs::{
     Admission, Knowledge, Meter, Persona, Personas, Reservation, Reserved, Retrieved, Settlement, Throttle,
 };
 pub use store::{
-    ConversationStore, EndOutcome, EventLog, Exchange, ExchangeOutcome, GenerationStore, HistoryPage,
-    HistoryQuery, NewQuestion, NewReply, ReplyEnd,
+    ConversationStore, CreateOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome, GenerationStore,
+    HistoryPage, HistoryQuery, NewQuestion, NewReply, Once, ReplyEnd,
 };

@@ -1,6 +1,7 @@
 //! The use cases of chat: sessions, questions, history, stopping.
 
 mod ask;
+mod create;
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, Tasks, Timestamp
 
 use crate::catalog::ModelCatalog;
 use crate::content::parse_text;
-use crate::conversation::{CharacterId, Conversation, ConversationId, ConversationKind};
+use crate::conversation::{Conversation, ConversationId};
+use crate::counts::MessageCounts;
 use crate::error::{ChatError, Field};
 use crate::event::{EventBody, Frame};
 use crate::generation::InstanceId;
@@ -22,12 +24,10 @@ use crate::ports::{
 use crate::running::Running;
 
 pub use ask::{Asked, Question};
+pub use create::{Created, DEFAULT_CHARACTER};
 
 /// A session in a list: the conversation and its newest message.
 pub type SessionSummary = (Conversation, Option<Message>);
-
-/// Who answers where a client names no character.
-pub const DEFAULT_CHARACTER: &str = "classics_kongzi";
 
 const TITLE_CHARS_MAX: u32 = 100;
 /// How long a stop waits for the owner before it answers that the reply is stopping.
@@ -99,6 +99,7 @@ pub(crate) struct Inner {
     pub(crate) runtime: ChatRuntime,
     pub(crate) settings: ChatSettings,
     pub(crate) running: Arc<Running>,
+    pub(crate) counts: MessageCounts,
 }
 
 impl Inner {
@@ -139,41 +140,13 @@ pub enum StopState {
 impl ChatService {
     /// The service on these ports.
     pub fn new(ports: ChatPorts, runtime: ChatRuntime, settings: ChatSettings) -> Self {
-        let inner = Inner { ports, runtime, settings, running: Arc::default() };
+        let inner = Inner { ports, runtime, settings, running: Arc::default(), counts: MessageCounts::default() };
         Self { inner: Arc::new(inner) }
     }
 
     /// The models that clients may name.
     pub fn models(&self) -> &ModelCatalog {
         &self.inner.settings.models
-    }
-
-    /// Begins a session with a character (孔子 where none is named).
-    pub async fn create_session(
-        &self,
-        user: UserId,
-        character: Option<&str>,
-        title: Option<&str>,
-    ) -> Result<Conversation, ChatError> {
-        let title = match title {
-            Some(title) => parse_text(Field::Title, title, TITLE_CHARS_MAX)?,
-            None => String::new(),
-        };
-        let character_id = self.known_character(character.unwrap_or(DEFAULT_CHARACTER)).await?;
-        let now = self.inner.now();
-        let conversation = Conversation {
-            id: self.fresh_conversation_id()?,
-            kind: ConversationKind::Session,
-            owner: user,
-            character_id,
-            title,
-            epoch: self.fresh_epoch(),
-            head: 0,
-            created_at: now,
-            last_active_at: now,
-        };
-        self.inner.ports.conversations.create(&conversation).await?;
-        Ok(conversation)
     }
 
     /// A person's sessions, the last active first.
@@ -206,7 +179,9 @@ impl ChatService {
         if let Some(message) = last.filter(|message| message.status == MessageStatus::Streaming) {
             self.inner.ports.buffer.request_stop(message.id).await?;
         }
-        if self.inner.ports.conversations.delete(&conversation.id).await? {
+        let is_deleted = self.inner.ports.conversations.delete(&conversation.id).await?;
+        self.inner.counts.forget(user);
+        if is_deleted {
             Ok(())
         } else {
             Err(ChatError::NotFound)
@@ -229,6 +204,17 @@ impl ChatService {
         let message = self.inner.ports.log.message(id).await?.ok_or(ChatError::NotFound)?;
         self.own(user, &message.conversation_id).await?;
         Ok(message)
+    }
+
+    /// How many messages a person has written; may be five seconds old.
+    pub async fn message_count(&self, user: UserId) -> Result<u64, ChatError> {
+        let now = self.inner.now();
+        if let Some(count) = self.inner.counts.get(user, now) {
+            return Ok(count);
+        }
+        let count = self.inner.ports.log.count_by(user).await?;
+        self.inner.counts.remember(user, count, now);
+        Ok(count)
     }
 
     /// Stops the reply that this id names, or the reply to the question that it names.
@@ -283,26 +269,6 @@ impl ChatService {
             Author::Character(_) => Ok(message),
             Author::User(_) => self.inner.ports.log.reply_to(id).await?.ok_or(ChatError::NotFound),
         }
-    }
-
-    async fn known_character(&self, id: &str) -> Result<CharacterId, ChatError> {
-        let id: CharacterId = id.parse().map_err(|_invalid| ChatError::UnknownCharacter)?;
-        match self.inner.ports.personas.persona(&id).await? {
-            Some(_) => Ok(id),
-            None => Err(ChatError::UnknownCharacter),
-        }
-    }
-
-    fn fresh_conversation_id(&self) -> Result<ConversationId, ChatError> {
-        let id: kernel::Id<ConversationKind> = self.inner.runtime.ids.next();
-        // A UUID's text is always a valid name.
-        id.to_string().parse().map_err(|_impossible| ChatError::NotFound)
-    }
-
-    fn fresh_epoch(&self) -> String {
-        let mut bytes = [0_u8; 8];
-        self.inner.runtime.entropy.fill(&mut bytes);
-        hex::encode(bytes)
     }
 }
 

@@ -138,7 +138,7 @@ impl Throttle for MessageThrottle {
         if rate.allowed {
             Ok(Admission::Admitted)
         } else {
-            Ok(Admission::Limited { retry_after_ms: rate.retry_after_ms })
+            Ok(Admission::Limited { retry_after_ms: rate.retry_after_ms, limit: self.rule.limit })
         }
     }
 }

@@ -12,6 +12,7 @@ mod sign_in;
 mod stores;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use api::{MetricsRenderer, Services};
@@ -40,6 +41,8 @@ use stores::Stores;
 /// Passages retrieved for a question.
 const PASSAGES: u32 = 6;
 const MINUTE_MS: i64 = 60_000;
+/// A command that adds a whole ledger up may take longer than a request.
+const STATEMENT_OF_A_LOOK: Duration = Duration::from_mins(10);
 
 /// What every part stands on.
 pub struct Foundation {
@@ -81,6 +84,12 @@ impl Composition {
         }
         self.stores.close().await;
     }
+}
+
+/// Brings the database's schema up to date.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    Stores::open(config).await?.close().await;
+    Ok(())
 }
 
 /// Builds every adapter and service that the configuration names, and migrates the database.

@@ -6,6 +6,7 @@
 
 mod check;
 mod load;
+mod origin;
 mod print;
 
 use std::collections::BTreeMap;
@@ -300,6 +301,8 @@ pub struct Wechat {
 pub struct Billing {
     /// Credits (micro-yuan).
     pub welcome_credits: i64,
+    /// Credits (micro-yuan).
+    pub daily_credits: i64,
 }
 
 /// `[compliance]`

@@ -5,7 +5,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -97,12 +97,20 @@ impl Secrets {
         let one = |name| load_one(name, config, entropy);
         Ok(Self {
             signing_key: one(SecretName::SigningKey)?,
-            next_signing_key: config.auth.next_signing_key.as_ref().map(required_decode).transpose()?,
-            previous_signing_keys: list(config.auth.previous_signing_keys.as_ref())?,
+            next_signing_key: config
+                .auth
+                .next_signing_key
+                .as_ref()
+                .map(decode)
+                .transpose()
+                .map_err(in_auth)?,
+            previous_signing_keys: decode_list(config.auth.previous_signing_keys.as_ref())
+                .map_err(in_auth)?,
             refresh_secret: one(SecretName::RefreshSecret)?,
             password_pepper: one(SecretName::PasswordPepper)?,
             encryption_key: one(SecretName::EncryptionKey)?,
-            previous_encryption_keys: list(config.auth.previous_encryption_keys.as_ref())?,
+            previous_encryption_keys: decode_list(config.auth.previous_encryption_keys.as_ref())
+                .map_err(in_auth)?,
         })
     }
 }
@@ -115,14 +123,15 @@ pub fn decode(text: &SecretString) -> Result<SecretBytes, &'static str> {
     Ok(SecretBox::new(Box::new(bytes)))
 }
 
-fn required_decode(text: &SecretString) -> anyhow::Result<SecretBytes> {
-    decode(text).map_err(|problem| anyhow!("a next or previous key in [auth] {problem}"))
-}
-
-fn list(keys: Option<&SecretString>) -> anyhow::Result<Vec<SecretBytes>> {
+/// The bytes of secrets that are separated by commas, or what is wrong with one of them.
+pub fn decode_list(keys: Option<&SecretString>) -> Result<Vec<SecretBytes>, &'static str> {
     let Some(keys) = keys else { return Ok(Vec::new()) };
     let keys = keys.expose_secret().split(',').filter(|key| !key.trim().is_empty());
-    keys.map(|key| required_decode(&SecretString::from(key))).collect()
+    keys.map(|key| decode(&SecretString::from(key))).collect()
+}
+
+fn in_auth(problem: &str) -> anyhow::Error {
+    anyhow!("a next or previous key in [auth] {problem}")
 }
 
 fn load_one(name: SecretName, config: &Config, entropy: &dyn Entropy) -> anyhow::Result<SecretBytes> {
@@ -148,22 +157,43 @@ fn create(path: &Path, entropy: &dyn Entropy) -> std::io::Result<()> {
     let mut suffix = [0_u8; 8];
     entropy.fill(&mut suffix);
     let draft = path.with_extension(format!("{:016x}", u64::from_le_bytes(suffix)));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(STANDARD.encode(bytes.as_slice()).as_bytes())?;
-    file.sync_all()?;
+    let text = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
     // Linking refuses a name that exists, as O_EXCL does, and shows the file only when it is whole.
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
+    let linked = write_draft(&draft, text.as_bytes()).and_then(|()| fs::hard_link(&draft, path));
+    // A draft that could not be written may not exist; one that stays is private and never read.
+    let _ = fs::remove_file(&draft);
     match linked {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => Ok(()),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    // What is signed or encrypted from here on must be readable after a power cut, so the name must last as well.
+    sync_dir(folder)
+}
+
+fn write_draft(draft: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+/// A folder, and those above it, that only this user can open; those that are made outlast a power cut.
+pub fn create_private_dir(path: &Path) -> std::io::Result<()> {
+    // An empty path is the parent of a relative one: the working directory.
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(path);
+    create_private_dir(parent)?;
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists || !path.is_dir() => Err(error),
+        Ok(()) | Err(_) => sync_dir(parent),
     }
 }
 
-/// A folder, and those above it, that only this user can open.
-pub fn create_private_dir(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+/// Makes the names in a folder last.
+fn sync_dir(folder: &Path) -> std::io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -208,6 +238,28 @@ mod tests {
             threads.into_iter().map(|t| *t.join().unwrap().signing_key.expose_secret()).collect()
         });
         assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+
+    #[test]
+    fn a_folder_and_those_above_it_are_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("one/two");
+        create_private_dir(&inner).unwrap();
+        create_private_dir(&inner).unwrap();
+        for made in [dir.path().join("one"), inner] {
+            assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        fs::write(dir.path().join("file"), b"").unwrap();
+        assert!(create_private_dir(&dir.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn a_draft_that_cannot_become_the_secret_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        // A draft's name is the secret's with a suffix; a name at the limit of the file system has no room for one.
+        let path = dir.path().join("x".repeat(255));
+        assert!(create(&path, &SeededEntropy::new(1)).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -44,14 +44,17 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        // A clock that was set back in the meantime has not passed `at` yet, hence the loop.
-        loop {
-            match u64::try_from(at.millis_since(self.now())) {
-                Ok(0) | Err(_) => return,
-                Ok(left) => tokio::time::sleep(Duration::from_millis(left)).await,
-            }
-        }
+        let distance = time_to(at, self.now());
+        tokio::time::sleep(distance).await;
+        // A clock that is slowed down lacks a little. One that was set back by an hour lacks an hour, and leases
+        // and sweeps cannot wait for that: so never longer than was asked for.
+        tokio::time::sleep(time_to(at, self.now()).min(distance)).await;
     }
+}
+
+/// Nothing where `at` has passed.
+fn time_to(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(at.millis_since(now)).unwrap_or(0))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one home of the system's clock")]
@@ -143,6 +146,24 @@ mod tests {
         let clock = SystemClock::default();
         clock.correct(clock.now().plus_millis(100));
         assert_eq!(clock.offset_millis.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_does_not_hold_up_a_sleeper() {
+        let clock = SystemClock::default();
+        let due = clock.now().plus_millis(50);
+        let sleeper = tokio::time::timeout(Duration::from_secs(5), clock.sleep_until(due));
+        let set_back = async { clock.correct(clock.now().plus_millis(-3_600_000)) };
+        let (slept, ()) = tokio::join!(sleeper, set_back);
+        assert!(slept.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_its_time_has_come() {
+        let clock = SystemClock::default();
+        let due = clock.now().plus_millis(20);
+        clock.sleep_until(due).await;
+        assert!(clock.now() >= due);
     }
 
     #[tokio::test]

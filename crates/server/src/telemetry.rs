@@ -49,7 +49,8 @@ fn install() -> anyhow::Result<PrometheusHandle> {
     Ok(builder.install_recorder()?)
 }
 
-fn filter_of(text: &str) -> anyhow::Result<EnvFilter> {
+/// The filter, or what is wrong with it.
+pub fn filter_of(text: &str) -> anyhow::Result<EnvFilter> {
     EnvFilter::builder().parse(text).with_context(|| format!("log.filter: cannot read {text}"))
 }
 

@@ -8,16 +8,18 @@ use std::time::Duration;
 use adapter_crypto::{AesSealer, BcryptHasher, BcryptSettings, EddsaSigner, Key, KeyRing, TokenNames};
 use adapter_memory::{MemoryRateLimiter, MemoryRevocationFeed};
 use adapter_sql::{SqlLoginLog, SqlSessions, SqlStore, SqlUsers};
-use auth::ports::{IdentityProvider, RevocationFeed};
+use async_trait::async_trait;
+use auth::ports::{IdentityProvider, PasswordHasher, RevocationFeed, SALT_BYTES, Verdict};
 use auth::{
     AuthError, AuthLimits, AuthParts, AuthSecret, AuthService, AuthSettings, CachedUserStore, Caller,
-    RefreshGrant, Registration, RequestOrigin, SignedIn, TokenPair,
+    PasswordHash, RefreshGrant, Registration, RequestOrigin, SignedIn, TokenPair,
 };
 use futures::future::BoxFuture;
-use kernel::{Clock, Ids, ManualClock, SeededEntropy, Tasks};
+use kernel::{Clock, Ids, ManualClock, PortError, SeededEntropy, Tasks};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use tests::backends::Backend;
 use tests::contract::people::START;
+use tokio::sync::Semaphore;
 
 /// The password of everybody here.
 pub const PASSWORD: &str = "学而时习之不亦说乎";
@@ -35,6 +37,7 @@ pub struct Plan {
     pub feed: Arc<dyn RevocationFeed>,
     pub limits: AuthLimits,
     pub bcrypt_cost: u32,
+    pub gate: Option<Arc<Gate>>,
     pub provider: Option<Arc<dyn IdentityProvider>>,
 }
 
@@ -45,8 +48,62 @@ impl Default for Plan {
             feed: Arc::new(MemoryRevocationFeed::new(64)),
             limits: AuthLimits::default(),
             bcrypt_cost: 4,
+            gate: None,
             provider: None,
         }
+    }
+}
+
+/// Where those who have given a password wait until they may go on.
+pub struct Gate {
+    arrived: Semaphore,
+    leave: Semaphore,
+}
+
+impl Gate {
+    pub fn shut() -> Arc<Self> {
+        Arc::new(Self { arrived: Semaphore::new(0), leave: Semaphore::new(0) })
+    }
+
+    /// Returns when somebody's password has been compared.
+    pub async fn arrival(&self) {
+        self.arrived.acquire().await.unwrap().forget();
+    }
+
+    pub fn open(&self) {
+        self.leave.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+}
+
+/// bcrypt, with a gate behind each comparison.
+struct GatedHasher {
+    inner: BcryptHasher,
+    gate: Arc<Gate>,
+}
+
+#[async_trait]
+impl PasswordHasher for GatedHasher {
+    async fn hash(&self, password: &SecretString, salt: [u8; SALT_BYTES]) -> Result<PasswordHash, PortError> {
+        self.inner.hash(password, salt).await
+    }
+
+    async fn verify(
+        &self,
+        password: &SecretString,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict, PortError> {
+        let verdict = self.inner.verify(password, hash).await;
+        self.gate.arrived.add_permits(1);
+        self.gate.leave.acquire().await.unwrap().forget();
+        verdict
+    }
+}
+
+fn hasher(cost: u32, gate: Option<Arc<Gate>>) -> Arc<dyn PasswordHasher> {
+    let inner = BcryptHasher::new(key(1), &BcryptSettings { cost, workers: 1, waiting_max: 100 });
+    match gate {
+        Some(gate) => Arc::new(GatedHasher { inner, gate }),
+        None => Arc::new(inner),
     }
 }
 
@@ -74,7 +131,6 @@ impl Front {
         // Processes of one test share secrets and differ in randomness.
         static SEEDS: AtomicU64 = AtomicU64::new(1);
         let entropy = Arc::new(SeededEntropy::new(SEEDS.fetch_add(1, Ordering::Relaxed)));
-        let hashing = BcryptSettings { cost: plan.bcrypt_cost, workers: 1, waiting_max: 100 };
         let names = TokenNames { issuer: "jixia".to_owned(), audience: "jixia".to_owned() };
         let clock = plan.clock;
         let users = CachedUserStore::new(Arc::new(SqlUsers::new(store.clone())), clock.clone(), 1_000);
@@ -83,7 +139,7 @@ impl Front {
             sessions: Arc::new(SqlSessions::new(store.clone())),
             login_log: Arc::new(SqlLoginLog::new(store.clone())),
             identity_provider: plan.provider,
-            hasher: Arc::new(BcryptHasher::new(key(1), &hashing)),
+            hasher: hasher(plan.bcrypt_cost, plan.gate),
             signer: Arc::new(EddsaSigner::new(KeyRing::from_seeds(&key(2), None, &[]).unwrap(), names)),
             sealer: Arc::new(AesSealer::new(&key(3), &[]).unwrap()),
             limiter: Arc::new(MemoryRateLimiter::new(10_000)),

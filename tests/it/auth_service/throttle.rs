@@ -1,9 +1,10 @@
 //! Guessing: refused after ten failures, slowed down before, and never a way to lock others out.
 
-use auth::{AuthError, AuthLimits, LoginOutcome, RateRule};
+use auth::{AuthError, AuthLimits, LoginOutcome, RateRule, Role, Standing};
 use futures::future::join_all;
 use kernel::PageRequest;
-use tests::backends;
+use sea_orm::{ConnectionTrait, Statement};
+use tests::backends::{self, Backend};
 
 use super::fixture::{Front, PASSWORD, Plan, from, home};
 
@@ -37,6 +38,62 @@ async fn after_ten_failures_even_the_right_password_waits_out_the_window() {
     retry_after(front.login(EMAIL, PASSWORD).await);
     front.clock.advance_millis(1);
     assert!(front.login(EMAIL, PASSWORD).await.is_ok());
+}
+
+/// Rows of the login log of one outcome.
+async fn recorded(backend: &Backend, outcome: LoginOutcome) -> i64 {
+    let sql = format!("SELECT COUNT(*) FROM login_log WHERE outcome = '{}'", outcome.as_str());
+    let db = backend.store.reader();
+    let row =
+        db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+#[tokio::test]
+async fn knocking_at_a_shut_door_is_written_down_once_in_a_window() {
+    let backend = backends::sqlite().await;
+    let front = Front::on(&backend);
+    front.registered(EMAIL).await;
+    for round in 1..=2 {
+        fail(&front, 10).await;
+        for _ in 0..100 {
+            retry_after(front.login(EMAIL, PASSWORD).await);
+        }
+        assert_eq!(recorded(&backend, LoginOutcome::RateLimited).await, round);
+        assert_eq!(recorded(&backend, LoginOutcome::WrongPassword).await, round * 10);
+        front.clock.advance_millis(300_000);
+    }
+    let elsewhere = from([198, 51, 100, 9]);
+    for account in 0..60 {
+        let guess = format!("a{account}@example.com");
+        front.login_from(elsewhere.clone(), &guess, "a wrong guess").await.unwrap_err();
+    }
+    assert_eq!(recorded(&backend, LoginOutcome::RateLimited).await, 3, "once for the whole address");
+    assert_eq!(recorded(&backend, LoginOutcome::UnknownAccount).await, 50);
+}
+
+#[tokio::test]
+async fn registrations_that_are_refused_are_written_down_once_in_a_window() {
+    let backend = backends::sqlite().await;
+    let limits = AuthLimits { registrations_per_hour: 1, ..AuthLimits::default() };
+    let front = Front::with(&backend.store, Plan { limits, ..Plan::default() });
+    front.registered(EMAIL).await;
+    for account in 0..30 {
+        retry_after(front.register(&format!("a{account}@example.com")).await);
+    }
+    assert_eq!(recorded(&backend, LoginOutcome::RateLimited).await, 1);
+}
+
+#[tokio::test]
+async fn a_disabled_user_who_keeps_trying_is_written_down_once_in_a_window() {
+    let backend = backends::sqlite().await;
+    let front = Front::on(&backend);
+    let user = front.registered(EMAIL).await.user;
+    front.service.set_standing(user.id, Standing { role: Role::User, disabled: true }).await.unwrap();
+    for _ in 0..10 {
+        assert!(matches!(front.login(EMAIL, PASSWORD).await, Err(AuthError::Forbidden)));
+    }
+    assert_eq!(recorded(&backend, LoginOutcome::Disabled).await, 1);
 }
 
 #[tokio::test]
@@ -106,6 +163,8 @@ async fn guesses_made_at_once_learn_no_more_than_guesses_made_in_turn() {
     let told =
         outcomes.iter().filter(|outcome| matches!(outcome, Err(AuthError::InvalidCredentials))).count();
     assert_eq!(told, 7);
+    assert_eq!(recorded(&backend, LoginOutcome::WrongPassword).await, 10);
+    assert_eq!(recorded(&backend, LoginOutcome::RateLimited).await, 1);
     retry_after(front.login(EMAIL, PASSWORD).await);
 }
 

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use adapter_memory::DevIdentity;
 use adapter_wechat::{WechatLogin, WechatSettings};
-use auth::{AuthError, IdentityKey, LoginMethod, LoginOutcome, Role, SignedIn, Standing, WechatProfile};
+use auth::ports::IdentityProvider;
+use auth::{
+    AuthError, AuthLimits, FieldError, IdentityKey, LoginMethod, LoginOutcome, Role, SignedIn, Standing,
+    WechatProfile,
+};
 use futures::future::join_all;
 use kernel::{PageRequest, PortError};
 use sea_orm::{FromQueryResult, JsonValue, Statement};
@@ -107,8 +111,10 @@ async fn each_refusal_of_wechat_is_one_of_ours() {
     assert!(matches!(login(&front, "error-40226").await, Err(AuthError::Forbidden)));
     let limited = login(&front, "error-45011").await;
     assert!(matches!(limited, Err(AuthError::RateLimited { retry_after_ms: 60_000 })));
-    let misconfigured = login(&front, "error-40125").await;
-    assert!(matches!(misconfigured, Err(AuthError::Port(PortError::Rejected { .. }))));
+    for code in [40013, 40125, 40164, 41002, 41004, 41008] {
+        let misconfigured = login(&front, &format!("error-{code}")).await;
+        assert!(matches!(misconfigured, Err(AuthError::IdentityUnavailable)), "{code}");
+    }
     let garbled = login(&front, "garbage").await;
     assert!(matches!(garbled, Err(AuthError::Port(PortError::Unavailable { .. }))));
 }
@@ -137,6 +143,21 @@ async fn an_address_that_guesses_codes_is_stopped() {
 }
 
 #[tokio::test]
+async fn first_sign_ins_count_as_registrations_of_their_address() {
+    let backend = backends::sqlite().await;
+    let limits = AuthLimits { registrations_per_hour: 2, ..AuthLimits::default() };
+    let provider: Option<Arc<dyn IdentityProvider>> = Some(Arc::new(DevIdentity));
+    let front = Front::with(&backend.store, Plan { limits, provider, ..Plan::default() });
+    front.registered("zeng@example.com").await;
+    assert!(login(&front, "kong").await.unwrap().is_new_user);
+    let refused = login(&front, "meng").await;
+    assert!(matches!(refused, Err(AuthError::RateLimited { retry_after_ms: 3_600_000 })), "{refused:?}");
+    assert!(!login(&front, "kong").await.unwrap().is_new_user, "who is known comes in");
+    front.clock.advance_millis(3_600_000);
+    assert!(login(&front, "meng").await.unwrap().is_new_user);
+}
+
+#[tokio::test]
 async fn a_disabled_user_does_not_come_in_through_wechat() {
     let Stage { front, fake: _fake, backend: _backend } = stage(backends::sqlite().await);
     let user = login(&front, "ok-kong-1").await.unwrap().user;
@@ -152,7 +173,8 @@ async fn a_user_without_a_password_cannot_change_it() {
     let tokens = login(&front, "ok-kong-1").await.unwrap().tokens;
     let caller = front.caller(&tokens).await.unwrap();
     let change = front.service.change_password(&caller, "old".into(), "a new password".into(), &home()).await;
-    assert!(matches!(change, Err(AuthError::Invalid(_))));
+    let Err(AuthError::Invalid(fields)) = change else { panic!("{change:?}") };
+    assert_eq!(fields, [FieldError::new("oldPassword", "not_set")]);
 }
 
 #[tokio::test]
@@ -165,5 +187,5 @@ async fn without_wechat_the_stand_in_knows_people_by_their_codes() {
     assert_eq!((first.is_new_user, again.is_new_user), (true, false));
     assert_eq!(first.user.id, again.user.id);
     let nothing = Front::on(&backend);
-    assert!(matches!(login(&nothing, "kong").await, Err(AuthError::Port(PortError::Rejected { .. }))));
+    assert!(matches!(login(&nothing, "kong").await, Err(AuthError::IdentityUnavailable)));
 }

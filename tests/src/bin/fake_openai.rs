@@ -1,5 +1,5 @@
 //! The fake model endpoint as a program, to try the production profile without a provider:
-//! `cargo run -p tests --bin fake_openai -- --port 9100`.
+//! `make fake-openai`, on port 9100 unless `ARGS="--port PORT"` says otherwise.
 
 use std::io::Write;
 use std::process::ExitCode;

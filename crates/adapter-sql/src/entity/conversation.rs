@@ -15,6 +15,8 @@ pub struct Model {
     pub head: i64,
     pub created_at: i64,
     pub last_active_at: i64,
+    pub idempotency_key: Option<String>,
+    pub body_hash: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

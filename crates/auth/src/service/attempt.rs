@@ -1,4 +1,7 @@
 //! An attempt to sign in: counted, slowed down, and written to the login log.
+//!
+//! Every kind of record is bounded: failures by the limits, and what is refused without work by
+//! [`AuthService::record_once`], so that nobody can fill the log by being refused.
 
 use kernel::{PortError, UserId};
 
@@ -32,7 +35,7 @@ pub(super) enum Claimant {
 /// What the failures of one attempt are counted under. Accounts are hashes: keys reach Redis, which is no place for
 /// addresses of people.
 pub(super) struct Counters {
-    address: String,
+    pub(super) address: String,
     account: Option<AccountKeys>,
 }
 
@@ -83,15 +86,15 @@ impl AuthService {
         counters: &Counters,
     ) -> Result<(), AuthError> {
         let limits = &self.settings.limits;
-        let mut rate = self.look(&limits.ip_failures(), &counters.address).await?;
-        if let Some(keys) = counters.account.as_ref().filter(|_| rate.allowed) {
-            rate = self.look(&limits.account_failures(), &keys.from_address).await?;
+        let mut looks = vec![(limits.ip_failures(), &counters.address)];
+        looks.extend(counters.account.as_ref().map(|keys| (limits.account_failures(), &keys.from_address)));
+        for (rule, key) in looks {
+            let rate = self.look(&rule, key).await?;
+            if !rate.allowed {
+                return Err(self.refused(attempt, &rule, key, rate.retry_after_ms).await?);
+            }
         }
-        if rate.allowed {
-            return Ok(());
-        }
-        self.record(attempt, LoginOutcome::RateLimited).await?;
-        Err(rate_limited(rate))
+        Ok(())
     }
 
     async fn look(&self, rule: &RateRule, key: &str) -> Result<Rate, PortError> {
@@ -101,7 +104,7 @@ impl AuthService {
         self.parts.limiter.peek(rule, key, self.now()).await
     }
 
-    /// Records and counts a failure. The answer is the same for every reason, and `RateLimited` where the failure
+    /// Counts and records a failure. The answer is the same for every reason, and `RateLimited` where the failure
     /// was one too many.
     pub(super) async fn failed(
         &self,
@@ -109,17 +112,24 @@ impl AuthService {
         counters: &Counters,
         outcome: LoginOutcome,
     ) -> Result<AuthError, PortError> {
-        self.record(attempt, outcome).await?;
         let limits = &self.settings.limits;
-        let mut rate = self.admit(&limits.ip_failures(), &counters.address).await?;
+        let mut counts = vec![(limits.ip_failures(), &counters.address)];
         if let Some(keys) = &counters.account {
             self.admit(&limits.delay_counter(), &keys.everywhere).await?;
-            let of_account = self.admit(&limits.account_failures(), &keys.from_address).await?;
-            if rate.allowed {
-                rate = of_account;
+            counts.push((limits.account_failures(), &keys.from_address));
+        }
+        let mut one_too_many = None;
+        for (rule, key) in counts {
+            let rate = self.admit(&rule, key).await?;
+            if !rate.allowed && one_too_many.is_none() {
+                one_too_many = Some((rule, key, rate.retry_after_ms));
             }
         }
-        Ok(if rate.allowed { AuthError::InvalidCredentials } else { rate_limited(rate) })
+        if let Some((rule, key, retry_after_ms)) = one_too_many {
+            return self.refused(attempt, &rule, key, retry_after_ms).await;
+        }
+        self.record(attempt, outcome).await?;
+        Ok(AuthError::InvalidCredentials)
     }
 
     /// Forgets an account's failures after a success. Those of the address stay: one good account must not buy
@@ -139,12 +149,47 @@ impl AuthService {
     /// Refuses more new accounts of one address than an hour admits.
     pub(super) async fn admit_registration(&self, attempt: &Attempt<'_>) -> Result<(), AuthError> {
         let rule = self.settings.limits.registrations();
-        let rate = self.admit(&rule, &address_key(attempt.origin.ip)).await?;
+        let address = address_key(attempt.origin.ip);
+        let rate = self.admit(&rule, &address).await?;
         if rate.allowed {
             return Ok(());
         }
-        self.record(attempt, LoginOutcome::RateLimited).await?;
-        Err(rate_limited(rate))
+        Err(self.refused(attempt, &rule, &address, rate.retry_after_ms).await?)
+    }
+
+    /// Refuses what a rule does not admit for this key.
+    pub(super) async fn refused(
+        &self,
+        attempt: &Attempt<'_>,
+        rule: &RateRule,
+        key: &str,
+        retry_after_ms: i64,
+    ) -> Result<AuthError, PortError> {
+        let key = format!("{}:{key}", rule.name);
+        self.record_once(attempt, LoginOutcome::RateLimited, &key, rule.window_ms).await?;
+        let limit = (!rule.is_off()).then_some(rule.limit);
+        Ok(AuthError::RateLimited { retry_after_ms: retry_after_ms.max(1), limit })
+    }
+
+    /// Records the first such attempt of a window. Those after it cost neither a write nor a line of the log, so
+    /// that knocking at a shut door fills no disk.
+    pub(super) async fn record_once(
+        &self,
+        attempt: &Attempt<'_>,
+        outcome: LoginOutcome,
+        key: &str,
+        window_ms: i64,
+    ) -> Result<(), PortError> {
+        let rule = RateRule::new("recorded_once", 1, window_ms.max(1));
+        if self.admit(&rule, &format!("{}:{key}", outcome.as_str())).await?.allowed {
+            return self.record(attempt, outcome).await;
+        }
+        tracing::debug!(
+            auth.method = attempt.method.as_str(),
+            auth.outcome = outcome.as_str(),
+            "one more attempt of a kind that was recorded lately"
+        );
+        Ok(())
     }
 
     /// Appends to the login log. An attempt that cannot be recorded does not succeed.
@@ -176,8 +221,4 @@ impl AuthService {
         );
         self.parts.login_log.append(&record).await
     }
-}
-
-fn rate_limited(rate: Rate) -> AuthError {
-    AuthError::RateLimited { retry_after_ms: rate.retry_after_ms.max(1) }
 }

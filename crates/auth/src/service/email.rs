@@ -1,9 +1,10 @@
 //! Sign-in by email and password.
 
-use kernel::PortError;
+use kernel::{PortError, Timestamp};
 use secrecy::SecretString;
 
 use super::attempt::{Attempt, Claimant, Counters};
+use super::begin::Proof;
 use super::{AuthService, Registration, SignedIn};
 use crate::email::Email;
 use crate::error::{AuthError, FieldError};
@@ -20,15 +21,38 @@ impl AuthService {
         registration: Registration,
         origin: &RequestOrigin,
     ) -> Result<SignedIn, AuthError> {
+        let now = self.now();
+        let user = self.make_account(registration, Some(now), origin).await?;
+        self.signed_in(user, Proof::NewAccount, LoginMethod::Register, origin).await
+    }
+
+    /// Makes an account by email as [`AuthService::register`] does, and signs nobody in.
+    pub async fn create_account(
+        &self,
+        registration: Registration,
+        origin: &RequestOrigin,
+    ) -> Result<User, AuthError> {
+        let user = self.make_account(registration, None, origin).await?;
+        let attempt = Attempt { method: LoginMethod::Register, claimant: Claimant::User(user.id), origin };
+        self.record(&attempt, LoginOutcome::Success).await?;
+        Ok(user)
+    }
+
+    async fn make_account(
+        &self,
+        registration: Registration,
+        last_login_time: Option<Timestamp>,
+        origin: &RequestOrigin,
+    ) -> Result<User, AuthError> {
         let (email, nick_name) = check_registration(&registration)?;
         let claimant = Claimant::Unknown(self.settings.secret.identity_hash(&email.key()));
         let attempt = Attempt { method: LoginMethod::Register, claimant, origin };
         self.admit_registration(&attempt).await?;
         let password_hash = self.hash_password(&registration.password).await?;
-        let user = self.new_user(Some(email), nick_name);
+        let user = User { last_login_time, ..self.new_user(Some(email), nick_name) };
         let new = NewUser { user, password_hash: Some(password_hash), identity: None };
         match self.parts.users.create(&new).await? {
-            CreateOutcome::Created => self.signed_in(new.user, LoginMethod::Register, origin, true).await,
+            CreateOutcome::Created => Ok(new.user),
             CreateOutcome::EmailTaken | CreateOutcome::IdentityTaken => {
                 self.record(&attempt, LoginOutcome::EmailTaken).await?;
                 Err(AuthError::EmailTaken)
@@ -54,14 +78,14 @@ impl AuthService {
         let counters = Counters::of_account(identity_hash, origin);
         let account = self.prove_password(&attempt, &counters, account, &password).await?;
         if account.user.disabled {
-            self.record(&attempt, LoginOutcome::Disabled).await?;
-            return Err(AuthError::Forbidden);
+            return Err(self.disabled(&attempt, account.user.id).await?);
         }
         let now = self.now();
         let touch = LoginTouch { user_id: account.user.id, at: now, identity: None };
         self.parts.users.record_login(&touch).await?;
         let user = User { last_login_time: Some(now), ..account.user };
-        self.signed_in(user, LoginMethod::Email, origin, false).await
+        let proof = Proof::Password { given: &password, hash: account.password_hash };
+        self.signed_in(user, proof, LoginMethod::Email, origin).await
     }
 
     /// Compares a password with an account's. Accounts that do not exist cost the same work and get the same
@@ -118,20 +142,6 @@ impl AuthService {
         let mut salt = [0_u8; SALT_BYTES];
         self.parts.entropy.fill(&mut salt);
         self.parts.hasher.hash(password, salt).await
-    }
-
-    /// Begins the session of a proved user, records it, and answers.
-    pub(super) async fn signed_in(
-        &self,
-        user: User,
-        method: LoginMethod,
-        origin: &RequestOrigin,
-        is_new_user: bool,
-    ) -> Result<SignedIn, AuthError> {
-        let (session, tokens) = self.begin_session(&user, method, origin).await?;
-        let attempt = Attempt { method, claimant: Claimant::Session(user.id, session.id), origin };
-        self.record(&attempt, LoginOutcome::Success).await?;
-        Ok(SignedIn { user, tokens, is_new_user })
     }
 
     /// A user that has just come.

@@ -1,10 +1,15 @@
 //! Sign-in by a code of WeChat.
 
+use std::error::Error;
+
+use kernel::PortError;
 use secrecy::SecretString;
 
 use super::attempt::{Attempt, Claimant, Counters};
+use super::begin::Proof;
 use super::{AuthService, SignedIn};
 use crate::error::AuthError;
+use crate::limit::{REFUSAL_WINDOW_MS, RateRule};
 use crate::login_log::{LoginMethod, LoginOutcome, RequestOrigin};
 use crate::ports::{AccountKey, CreateOutcome, IdentityOutcome, LoginTouch, NONCE_BYTES, NewUser};
 use crate::profile::{CheckedProfile, WechatProfile};
@@ -34,7 +39,7 @@ impl AuthService {
         };
         match self.user_of(&identity.key).await? {
             Some(user) => self.welcome_back(user, identity, &profile, origin).await,
-            None => self.welcome(identity, &profile, origin).await,
+            None => self.welcome(identity, &profile, &attempt).await,
         }
     }
 
@@ -45,22 +50,43 @@ impl AuthService {
         counters: &Counters,
     ) -> Result<VerifiedIdentity, AuthError> {
         let Some(provider) = &self.parts.identity_provider else {
-            return Err(kernel::PortError::rejected("wechat", "no AppID is configured").into());
+            let cause = PortError::rejected("wechat", "wechat.app_id and wechat.app_secret are not set");
+            return Err(self.identity_unavailable(&cause).await?);
         };
-        match provider.redeem(code).await? {
+        let outcome = match provider.redeem(code).await {
+            Ok(outcome) => outcome,
+            Err(cause @ PortError::Rejected { .. }) => return Err(self.identity_unavailable(&cause).await?),
+            Err(
+                failure
+                @ (PortError::Unavailable { .. } | PortError::Full { .. } | PortError::Corrupt { .. }),
+            ) => return Err(failure.into()),
+        };
+        match outcome {
             IdentityOutcome::Proved(verified) => Ok(verified),
             IdentityOutcome::InvalidCode => {
                 Err(self.failed(attempt, counters, LoginOutcome::InvalidCode).await?)
             }
             IdentityOutcome::Blocked => {
-                self.record(attempt, LoginOutcome::Blocked).await?;
+                let key = &counters.address;
+                self.record_once(attempt, LoginOutcome::Blocked, key, REFUSAL_WINDOW_MS).await?;
                 Err(AuthError::Forbidden)
             }
             IdentityOutcome::RateLimited { retry_after_ms } => {
-                self.record(attempt, LoginOutcome::RateLimited).await?;
-                Err(AuthError::RateLimited { retry_after_ms })
+                // The quota is WeChat's, and how large it is nobody here knows.
+                let quota = RateRule::new("wechat_quota", 0, retry_after_ms);
+                Err(self.refused(attempt, &quota, &counters.address, retry_after_ms).await?)
             }
         }
+    }
+
+    /// What only an operator can mend. The operator is told why once in a while, however many people try.
+    async fn identity_unavailable(&self, cause: &PortError) -> Result<AuthError, PortError> {
+        let rule = RateRule::new("operator_told", 1, REFUSAL_WINDOW_MS);
+        if self.admit(&rule, "wechat").await?.allowed {
+            let why = cause.source().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(error = %cause, error.cause = why, "nobody can sign in by WeChat");
+        }
+        Ok(AuthError::IdentityUnavailable)
     }
 
     fn seal(&self, verified: &VerifiedIdentity) -> Result<Option<SealedSecret>, AuthError> {
@@ -93,8 +119,7 @@ impl AuthService {
         if user.disabled {
             let claimant = Claimant::User(user.id);
             let attempt = Attempt { method: LoginMethod::Wechat, claimant, origin };
-            self.record(&attempt, LoginOutcome::Disabled).await?;
-            return Err(AuthError::Forbidden);
+            return Err(self.disabled(&attempt, user.id).await?);
         }
         let now = self.now();
         let touch = LoginTouch { user_id: user.id, at: now, identity: Some(identity) };
@@ -105,22 +130,26 @@ impl AuthService {
             self.parts.users.update_profile(user.id, profile).await?.ok_or(AuthError::NotFound)?
         };
         let user = User { last_login_time: Some(now), ..user };
-        self.signed_in(user, LoginMethod::Wechat, origin, false).await
+        self.signed_in(user, Proof::Identity, LoginMethod::Wechat, origin).await
     }
 
     async fn welcome(
         &self,
         identity: NewIdentity,
         profile: &CheckedProfile,
-        origin: &RequestOrigin,
+        attempt: &Attempt<'_>,
     ) -> Result<SignedIn, AuthError> {
+        self.admit_registration(attempt).await?;
+        let origin = attempt.origin;
         let openid = identity.key.subject.clone();
         let mut user = self.new_user(None, None);
         profile.apply_to(&mut user);
         user.openid = Some(openid);
         let new = NewUser { user, password_hash: None, identity: Some(identity) };
         match self.parts.users.create(&new).await? {
-            CreateOutcome::Created => self.signed_in(new.user, LoginMethod::Wechat, origin, true).await,
+            CreateOutcome::Created => {
+                self.signed_in(new.user, Proof::NewAccount, LoginMethod::Wechat, origin).await
+            }
             CreateOutcome::EmailTaken | CreateOutcome::IdentityTaken => {
                 // The same person signed in twice at once, and the other call made the account.
                 let identity = new.identity.ok_or(AuthError::NotFound)?;

@@ -129,8 +129,10 @@ pub enum Admission {
     Admitted,
     /// Not before so many milliseconds.
     Limited {
-        /// Milliseconds to wait.
+        /// Milliseconds to wait, until the window ends.
         retry_after_ms: i64,
+        /// Messages in a window.
+        limit: u32,
     },
 }
 

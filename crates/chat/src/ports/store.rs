@@ -8,13 +8,41 @@ use crate::event::Event;
 use crate::generation::{Charge, Generation, InstanceId};
 use crate::message::{Citation, EndReason, Failure, Message, MessageUsage};
 
+/// A key under which something is made at most once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The client's key.
+    pub key: String,
+    /// Hash of what was sent with it.
+    pub body_hash: String,
+    /// Uses of the key before this are forgotten.
+    pub since: Timestamp,
+}
+
+/// What became of a new conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// It is stored.
+    Created,
+    /// The key made this one earlier, shown as it is now; nothing was written.
+    Replayed(Conversation),
+    /// The key made one earlier, of another request; nothing was written.
+    Conflict,
+}
+
 /// Conversations themselves.
 #[async_trait]
 pub trait ConversationStore: Send + Sync {
-    /// Stores a new conversation.
+    /// Stores a new conversation, once for each of the owner's keys.
     ///
-    /// MUST return what [`ConversationStore::get`] then returns unchanged.
-    async fn create(&self, conversation: &Conversation) -> Result<(), PortError>;
+    /// MUST store what [`ConversationStore::get`] then returns unchanged. With a key that the owner has used since
+    /// [`Once::since`], and whose conversation is not deleted, MUST write nothing and answer `Replayed` or
+    /// `Conflict` by the hash; an older use MUST NOT count. Two concurrent calls with one key MUST NOT both create.
+    async fn create(
+        &self,
+        conversation: &Conversation,
+        once: Option<&Once>,
+    ) -> Result<CreateOutcome, PortError>;
 
     /// The conversation, unless there is none or it was deleted.
     async fn get(&self, id: &ConversationId) -> Result<Option<Conversation>, PortError>;
@@ -231,6 +259,9 @@ pub trait EventLog: Send + Sync {
         author: UserId,
         client_msg_id: &str,
     ) -> Result<Option<Message>, PortError>;
+
+    /// How many messages of a person there are in all conversations; a deleted conversation's are gone.
+    async fn count_by(&self, author: UserId) -> Result<u64, PortError>;
 }
 
 /// The sagas of replies, and the leases of the instances that own them.

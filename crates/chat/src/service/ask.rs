@@ -82,8 +82,8 @@ impl ChatService {
         self.admit(user).await?;
         let plan = self.plan(&conversation, &draft, &question).await?;
         let streams_max = self.inner.settings.streams_per_user;
-        let guard =
-            self.inner.running.begin(user, plan.reply_id, streams_max).ok_or(ChatError::TooManyStreams)?;
+        let guard = self.inner.running.begin(user, plan.reply_id, streams_max);
+        let guard = guard.ok_or(ChatError::TooManyStreams { limit: streams_max })?;
         self.begin(user, &conversation, draft, plan, guard).await
     }
 
@@ -118,7 +118,9 @@ impl ChatService {
     async fn admit(&self, user: UserId) -> Result<(), ChatError> {
         match self.inner.ports.throttle.message(user).await? {
             Admission::Admitted => Ok(()),
-            Admission::Limited { retry_after_ms } => Err(ChatError::RateLimited { retry_after_ms }),
+            Admission::Limited { retry_after_ms, limit } => {
+                Err(ChatError::RateLimited { retry_after_ms, limit })
+            }
         }
     }
 
@@ -181,6 +183,7 @@ impl ChatService {
         let exchange = self.exchange(user, conversation, &draft, &job);
         match self.inner.ports.log.append_exchange(&exchange).await {
             Ok(ExchangeOutcome::Appended { question_seq, reply_seq }) => {
+                self.inner.counts.forget(user);
                 self.announce(&exchange, question_seq, reply_seq).await;
                 let inner = Arc::clone(&self.inner);
                 self.inner.runtime.tasks.spawn(Box::pin(reply::run(inner, job, guard)));

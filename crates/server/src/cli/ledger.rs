@@ -12,9 +12,9 @@ use crate::config::Config;
 pub(super) fn check(config: &Config, form: Form) -> anyhow::Result<u8> {
     let report = super::block_on(async {
         let parts = Books::open(config).await?;
-        let report = parts.billing.check().await?;
+        let report = parts.billing.check().await;
         parts.close().await;
-        anyhow::Ok(report)
+        Ok(report?)
     })?;
     output::print(&if form.json { as_json(&report).to_string() } else { as_text(&report) })?;
     Ok(if report.ok { OK } else { FAILED })

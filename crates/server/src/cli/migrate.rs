@@ -1,13 +1,10 @@
 //! `jixia migrate`: brings the schema up to date without serving.
 
 use super::output;
-use crate::compose::Books;
+use crate::compose;
 use crate::config::Config;
 
 pub(super) fn run(config: &Config) -> anyhow::Result<u8> {
-    super::block_on(async {
-        Books::open(config).await?.close().await;
-        anyhow::Ok(())
-    })?;
+    super::block_on(compose::migrate(config))?;
     output::print("the database is up to date")
 }

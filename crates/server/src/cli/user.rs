@@ -57,8 +57,8 @@ async fn apply(
         UserCommand::Create { email, nick_name } => {
             let password = password.context("no password")?;
             let registration = Registration { email, password, nick_name };
-            let signed_in = parts.auth.register(registration, &origin()).await?;
-            Ok(format!("created {}", signed_in.user.id))
+            let user = parts.auth.create_account(registration, &origin()).await?;
+            Ok(format!("created {}", user.id))
         }
         UserCommand::Promote { account } => {
             let id = parts.set_standing(&account, |old| Standing { role: Role::Admin, ..old }).await?;
@@ -66,6 +66,9 @@ async fn apply(
         }
         UserCommand::Disable { account } => {
             let id = parts.set_standing(&account, |old| Standing { disabled: true, ..old }).await?;
+            if !parts.is_heard().await {
+                output::complain("nobody could be told: a running server notices within a minute");
+            }
             Ok(format!("disabled {id}"))
         }
     }

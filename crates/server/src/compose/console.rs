@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
-use auth::ports::{AccountKey, SessionStore, UserStore};
-use auth::{AuthService, Email, EndReason, Standing};
+use anyhow::{Context, anyhow, bail};
+use auth::ports::{AccountKey, UserStore};
+use auth::{AuthService, Email, Standing};
 use billing::BillingService;
 use kernel::{Clock, Ids, UserId};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bus, Foundation, Stores, billing_service, sign_in};
+use super::{Bus, Foundation, STATEMENT_OF_A_LOOK, Stores, billing_service, sign_in};
 use crate::config::Config;
+use crate::health::Check;
 use crate::secrets::Secrets;
 use crate::system::{OsEntropy, SystemClock, TrackedTasks};
 
@@ -23,11 +24,14 @@ pub struct Books {
 }
 
 impl Books {
-    /// Connects and migrates.
+    /// Connects to look, and refuses a schema of another version: to change it is up to `migrate`.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let ids = Arc::new(Ids::new(Arc::clone(&clock), Arc::new(OsEntropy)));
-        let stores = Stores::open(config).await?;
+        let stores = Stores::look(config, STATEMENT_OF_A_LOOK).await?;
+        if !stores.is_current().await? {
+            bail!("the database's schema is older than this program: run `jixia migrate` first");
+        }
         let billing = billing_service(config, &clock, &ids, ids.next(), &stores)?;
         Ok(Self { billing, stores })
     }
@@ -38,13 +42,12 @@ impl Books {
     }
 }
 
-/// Accounts, on the configured database.
+/// Accounts, on the configured database and bus.
 pub struct Console {
     /// Accounts.
     pub auth: AuthService,
     users: Arc<dyn UserStore>,
-    sessions: Arc<dyn SessionStore>,
-    clock: Arc<dyn Clock>,
+    bus_check: Option<Check>,
     stores: Stores,
 }
 
@@ -64,13 +67,12 @@ impl Console {
         let secrets = Secrets::load(config, on.entropy.as_ref())?;
         let ids = Arc::new(Ids::new(Arc::clone(&on.clock), Arc::clone(&on.entropy)));
         let stores = Stores::open(config).await?;
-        let bus = Bus::in_process(&on.clock);
+        let bus = Bus::open(config, &on.clock)?;
         let auth = sign_in::service(config, &on, &ids, secrets, &stores, &bus)?;
-        let (users, sessions) = (stores.users(), stores.sessions());
-        Ok(Self { auth, users, sessions, clock: on.clock, stores })
+        Ok(Self { auth, users: stores.users(), bus_check: bus.check(), stores })
     }
 
-    /// Changes what an account (named by address or id) may do, and ends the sessions of one that may do nothing.
+    /// Changes what an account (named by address or id) may do.
     pub async fn set_standing(
         &self,
         account: &str,
@@ -79,13 +81,17 @@ impl Console {
         let found = self.users.account(&account_key(account)?).await?;
         let user = found.with_context(|| format!("there is no account {account}"))?.user;
         let standing = change(Standing { role: user.role, disabled: user.disabled });
-        if !self.users.set_standing(user.id, standing).await? {
-            return Err(anyhow!("there is no account {account}"));
-        }
-        if standing.disabled {
-            self.sessions.end_all(user.id, None, EndReason::Disabled, self.clock.now()).await?;
-        }
+        self.auth.set_standing(user.id, standing).await?;
         Ok(user.id)
+    }
+
+    /// Whether running servers hear at once of what is changed here: not in a bus of their own, nor in a Redis that
+    /// does not answer.
+    pub async fn is_heard(&self) -> bool {
+        match &self.bus_check {
+            Some(check) => (check.probe)().await,
+            None => false,
+        }
     }
 
     /// Closes the database.

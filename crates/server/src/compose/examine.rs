@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::bus::Bus;
 use super::stores::Stores;
-use super::{library, model};
+use super::{STATEMENT_OF_A_LOOK, library, model};
 use crate::config::Config;
 use crate::health::Check;
-use crate::secrets::{SecretName, create_private_dir};
+use crate::secrets::SecretName;
 use crate::system::SystemClock;
 
 /// What a look found.
@@ -24,8 +24,7 @@ pub struct Finding {
 /// Looks at every part.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let clock: std::sync::Arc<dyn kernel::Clock> = std::sync::Arc::new(SystemClock::default());
-    let mut findings =
-        vec![data(config), secrets(config), store(config).await, library_and_index(config).await];
+    let mut findings = vec![data(config), secrets(config), store(config).await, library_and_index().await];
     findings.push(match Bus::open(config, &clock) {
         Ok(bus) => match bus.check() {
             Some(check) => answer("bus", &check).await,
@@ -44,12 +43,12 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
 
 fn data(config: &Config) -> Finding {
     let dir = &config.data.dir;
-    let tried = create_private_dir(dir).and_then(|()| {
-        let probe = dir.join(format!(".doctor-{}", std::process::id()));
-        std::fs::write(&probe, b"")?;
-        std::fs::remove_file(&probe)
-    });
-    match tried {
+    if !dir.exists() {
+        return well("data", format!("{} does not exist yet; the first start makes it", shown(dir)));
+    }
+    // Only a file tells whether one can be written; it is gone at once.
+    let probe = dir.join(format!(".doctor-{}", std::process::id()));
+    match std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe)) {
         Ok(()) => well("data", shown(dir)),
         Err(error) => unwell("data", &anyhow::Error::new(error).context(shown(dir))),
     }
@@ -62,17 +61,24 @@ fn secrets(config: &Config) -> Finding {
 }
 
 async fn store(config: &Config) -> Finding {
-    let stores = match Stores::connect(config).await {
+    if let Some(file) = Stores::missing_file(config) {
+        return well("store", format!("{} does not exist yet; the first start makes it", file.display()));
+    }
+    let stores = match Stores::look(config, STATEMENT_OF_A_LOOK).await {
         Ok(stores) => stores,
         Err(error) => return unwell("store", &error),
     };
-    let finding = answer("store", &stores.check()).await;
+    let finding = match stores.is_current().await {
+        Ok(true) => answer("store", &stores.check()).await,
+        Ok(false) => well("store", "answers; the next start brings its schema up to date".to_owned()),
+        Err(error) => unwell("store", &error),
+    };
     stores.close().await;
     finding
 }
 
-async fn library_and_index(config: &Config) -> Finding {
-    match library::open(config).await {
+async fn library_and_index() -> Finding {
+    match library::look().await {
         Ok(library) => well("library", format!("{} works", library.works().len())),
         Err(error) => unwell("library", &error),
     }

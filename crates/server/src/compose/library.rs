@@ -11,10 +11,18 @@ use tokio::sync::oneshot;
 
 use crate::config::Config;
 
-/// Reads the library and opens its index, on a thread of its own: when that ends, the allocator gives back what
-/// building took, which a thread of a pool would keep for ever.
+/// Reads the library and opens its index.
 pub(super) async fn open(config: &Config) -> anyhow::Result<LibraryService> {
-    let folder = folder(config);
+    on_own_thread(folder(config)).await
+}
+
+/// The same with an index in memory, which leaves the data directory alone.
+pub(super) async fn look() -> anyhow::Result<LibraryService> {
+    on_own_thread(None).await
+}
+
+/// When the thread ends, the allocator gives back what building took, which a thread of a pool would keep for ever.
+async fn on_own_thread(folder: Option<PathBuf>) -> anyhow::Result<LibraryService> {
     let (done, opened) = oneshot::channel();
     thread::Builder::new().name("library".to_owned()).spawn(move || {
         // Whoever waited for the library is gone when this cannot be delivered, and so is the need for it.

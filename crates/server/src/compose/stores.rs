@@ -1,6 +1,6 @@
 //! The database, behind every port of durable truth.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use adapter_sql::{
     SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlSessions, SqlStore,
     SqlUsers,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use auth::ports::{LoginLog, SessionStore, UserStore};
 use billing::Ledger;
 use chat::ports::{ConversationStore, EventLog, GenerationStore};
@@ -25,14 +25,32 @@ pub(super) struct Stores {
 impl Stores {
     /// Connects to what `store.url` names and migrates it.
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let stores = Self::connect(config).await?;
+        let stores = Self::connect(config, options(config)).await?;
         stores.store.migrate().await.context("the database (store.url) cannot be migrated")?;
         Ok(stores)
     }
 
-    /// Connects only.
-    pub(super) async fn connect(config: &Config) -> anyhow::Result<Self> {
-        let store = SqlStore::connect(&url(config), options(config)).await;
+    /// Connects to look at what is there: makes no file, changes no schema, and lets a statement run so long.
+    pub(super) async fn look(config: &Config, statement_timeout: Duration) -> anyhow::Result<Self> {
+        if let Some(file) = Self::missing_file(config) {
+            bail!("there is no database at {} (the first start or `jixia migrate` makes it)", file.display());
+        }
+        Self::connect(config, SqlOptions { statement_timeout, ..options(config) }).await
+    }
+
+    /// The SQLite file, where it is yet to be made.
+    pub(super) fn missing_file(config: &Config) -> Option<PathBuf> {
+        let file = SqlStore::file(&url(config)).filter(|file| !file.exists())?;
+        Some(std::path::absolute(&file).unwrap_or(file))
+    }
+
+    /// Whether the schema is the one of this version.
+    pub(super) async fn is_current(&self) -> anyhow::Result<bool> {
+        self.store.is_current().await.context("the schema of the database (store.url) cannot be told")
+    }
+
+    async fn connect(config: &Config, options: SqlOptions) -> anyhow::Result<Self> {
+        let store = SqlStore::connect(&url(config), options).await;
         Ok(Self { store: store.context("the database (store.url) cannot be opened")? })
     }
 

@@ -1,8 +1,10 @@
 //! What a configuration must be before anything starts: every rule here names the keys that break it.
 
+use std::path::Path;
+
 use thiserror::Error;
 
-use super::{Alias, Config, Profile};
+use super::{Alias, Config, Profile, origin};
 use crate::secrets::SecretName;
 
 /// All that is wrong with a configuration, one line each.
@@ -29,12 +31,33 @@ impl Config {
         self.check_sizes(&mut problems);
         self.check_times(&mut problems);
         self.check_models(&mut problems);
+        self.check_http(&mut problems);
+        if let Err(problem) = crate::telemetry::filter_of(&self.log.filter) {
+            problems.push(format!("{problem:#}"));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(InvalidConfig { problems }) }
+    }
+
+    fn check_http(&self, problems: &mut Vec<String>) {
         for text in &self.http.trusted_proxies {
             if text.parse::<api::Network>().is_err() {
                 problems.push(format!("http.trusted_proxies: {text} is no address and no network"));
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(InvalidConfig { problems }) }
+        for text in &self.http.cors_origins {
+            if let Some(problem) = origin::problem_of(text) {
+                problems.push(format!("http.cors_origins: {text} {problem}"));
+            }
+        }
+        if self.is_wechat_dev() && !self.is_offline_model() && !self.http.listen.ip().is_loopback() {
+            problems.push(
+                "wechat.app_id is not set, so in the embedded profile every login code is a new account with the \
+                 welcome credits, on an http.listen that others reach and at the cost of your model.url: set \
+                 wechat.app_id and wechat.app_secret, or server.profile = \"production\" (which refuses WeChat \
+                 logins), or listen on 127.0.0.1"
+                    .to_owned(),
+            );
+        }
     }
 
     fn check_schemes(&self, problems: &mut Vec<String>) {
@@ -64,7 +87,7 @@ impl Config {
         if self.bus.url.starts_with("memory:") {
             problems.push("server.replicas > 1 needs Redis: bus.url is memory".to_owned());
         }
-        let has_own_dir = Self::embedded().is_ok_and(|default| default.data.dir == self.data.dir);
+        let has_own_dir = Self::embedded().is_ok_and(|default| is_same(&default.data.dir, &self.data.dir));
         if has_own_dir && SecretName::ALL.iter().any(|name| name.configured(self).is_none()) {
             problems.push(
                 "server.replicas > 1 needs common secrets: set auth.signing_key, auth.refresh_secret, \
@@ -87,6 +110,18 @@ impl Config {
             }
             if let Some(Err(problem)) = name.configured(self).map(crate::secrets::decode) {
                 problems.push(format!("{key} {problem}", key = name.key()));
+            }
+        }
+        if let Some(Err(problem)) = self.auth.next_signing_key.as_ref().map(crate::secrets::decode) {
+            problems.push(format!("auth.next_signing_key {problem}"));
+        }
+        let lists = [
+            ("auth.previous_signing_keys", &self.auth.previous_signing_keys),
+            ("auth.previous_encryption_keys", &self.auth.previous_encryption_keys),
+        ];
+        for (key, keys) in lists {
+            if let Err(problem) = crate::secrets::decode_list(keys.as_ref()) {
+                problems.push(format!("{key}: each {problem}"));
             }
         }
         if !self.wechat.app_id.is_empty() && self.wechat.app_secret.is_none() {
@@ -115,6 +150,10 @@ impl Config {
         }
         if self.billing.welcome_credits < 0 {
             problems.push("billing.welcome_credits must not be negative".to_owned());
+        }
+        if self.billing.daily_credits != 0 {
+            problems
+                .push("billing.daily_credits must be 0: this version has no daily allowance yet".to_owned());
         }
     }
 
@@ -156,6 +195,12 @@ impl Config {
     }
 }
 
+/// Whether two paths name one place, as far as their texts tell: `./data` is `data`.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute(one) == absolute(other)
+}
+
 fn problem_of(alias: &Alias) -> Option<&'static str> {
     if alias.name.is_empty() {
         return Some("name must not be empty");
@@ -174,6 +219,8 @@ fn problem_of(alias: &Alias) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
 
     fn problems(change: impl FnOnce(&mut Config)) -> Vec<String> {
@@ -198,6 +245,66 @@ mod tests {
         let found =
             problems(|config| config.http.trusted_proxies = vec!["10.0.0.0/8".into(), "proxy".into()]);
         assert_eq!(found, ["http.trusted_proxies: proxy is no address and no network"]);
+    }
+
+    #[test]
+    fn a_key_that_is_no_key_is_named_whichever_it_is() {
+        let bad = || Some(SecretString::from("short"));
+        let found = problems(|config| {
+            config.auth.next_signing_key = bad();
+            config.auth.previous_signing_keys = bad();
+            config.auth.previous_encryption_keys = bad();
+        });
+        assert_eq!(
+            found,
+            [
+                "auth.next_signing_key must be 32 bytes in base64",
+                "auth.previous_signing_keys: each must be 32 bytes in base64",
+                "auth.previous_encryption_keys: each must be 32 bytes in base64",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_origin_and_a_log_filter_that_cannot_be_read_are_named() {
+        let found = problems(|config| {
+            config.http.cors_origins = vec!["https://chat.example.com".into(), "*".into()];
+            config.log.filter = "sqlx=loud".to_owned();
+        });
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("http.cors_origins: * "), "{found:?}");
+        assert!(found[1].starts_with("log.filter: "), "{found:?}");
+    }
+
+    #[test]
+    fn free_credit_for_everybody_is_refused() {
+        let found = |listen: &str, model: &str, profile| {
+            problems(|config| {
+                config.http.listen = listen.parse().unwrap();
+                config.model.url = model.to_owned();
+                config.server.profile = profile;
+            })
+            .iter()
+            .any(|problem| problem.starts_with("wechat.app_id is not set"))
+        };
+        let model = "https://api.deepseek.com/v1";
+        assert!(found("0.0.0.0:8000", model, Profile::Embedded));
+        assert!(!found("127.0.0.1:8000", model, Profile::Embedded));
+        assert!(!found("[::1]:8000", model, Profile::Embedded));
+        assert!(!found("0.0.0.0:8000", "offline:", Profile::Embedded));
+        assert!(!found("0.0.0.0:8000", model, Profile::Production));
+    }
+
+    #[test]
+    fn one_folder_may_be_written_in_several_ways() {
+        let is_own = |dir: &str| is_same(Path::new("data"), Path::new(dir));
+        assert!(is_own("./data") && is_own("data/") && !is_own("/data") && !is_own("data2"));
+    }
+
+    #[test]
+    fn a_daily_allowance_is_refused_while_there_is_none() {
+        let found = problems(|config| config.billing.daily_credits = 5);
+        assert_eq!(found, ["billing.daily_credits must be 0: this version has no daily allowance yet"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kernel::Timestamp;
+use crate::time::Timestamp;
 
 const SHARDS: usize = 64;
 
