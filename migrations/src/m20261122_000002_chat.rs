@@ -36,7 +36,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Owner and character are nullable, since a room may have neither.
+/// Owner and character are nullable, since a room may have neither. The key is the client's, for a day.
 fn conversations() -> TableCreateStatement {
     Table::create()
         .table("conversations")
@@ -49,6 +49,8 @@ fn conversations() -> TableCreateStatement {
         .col(big_integer("head"))
         .col(big_integer("created_at"))
         .col(big_integer("last_active_at"))
+        .col(string_null("idempotency_key"))
+        .col(string_null("body_hash"))
         .to_owned()
 }
 
@@ -129,14 +131,18 @@ fn indexes() -> Vec<IndexCreateStatement> {
     let mut own_id =
         plain("messages_client_msg_id", "messages", &["conversation_id", "author_user", "client_msg_id"]);
     let mut seq = plain("messages_seq", "messages", &["conversation_id", "seq"]);
+    let mut author = plain("messages_author", "messages", &["author_user"]);
+    let mut once = plain("conversations_once", "conversations", &["owner", "idempotency_key"]);
     let mut streaming = plain("generations_streaming", "generations", &["conversation_id"]);
     let mut open = plain("generations_open", "generations", &["message_id"]);
     vec![
         plain("conversations_of_owner", "conversations", &["owner", "last_active_at", "id"]),
+        once.unique().to_owned(),
         seq.unique().to_owned(),
         own_id.unique().to_owned(),
         plain("messages_last_seq", "messages", &["conversation_id", "last_seq"]),
         plain("messages_reply_to", "messages", &["reply_to"]),
+        author.and_where(Expr::col("author_user").is_not_null()).to_owned(),
         streaming.and_where(Expr::col("state").eq("streaming")).to_owned(),
         open.and_where(Expr::col("state").ne("settled")).to_owned(),
     ]

@@ -5,6 +5,7 @@ mod billing;
 mod characters;
 mod dropped;
 mod frame;
+mod idempotency;
 mod knowledge;
 mod limits;
 mod messages;

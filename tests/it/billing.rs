@@ -268,6 +268,7 @@ mod service {
         let mut ended = 0;
         for _ in 0..30 {
             billing.clock.advance_millis(5_000);
+            billing.service.renew_holds(billing.clock.now()).await.unwrap();
             ended += billing.service.sweep(billing.clock.now(), 10).await.unwrap();
         }
         assert_eq!((ended, billing.purse(user).await), (1, (WELCOME - 100, 100)));

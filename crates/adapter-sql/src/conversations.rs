@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use chat::conversation::{Conversation, ConversationId};
 use chat::message::Message;
-use chat::ports::ConversationStore;
+use chat::ports::{ConversationStore, CreateOutcome, Once};
 use kernel::{Id, Page, PageRequest, PortError, Timestamp, UserId};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
     PaginatorTrait, QueryFilter, QueryResult, Statement,
@@ -12,7 +13,7 @@ use sea_orm::{
 
 use crate::detached::detached;
 use crate::entity::conversation::{Column, Entity, Model};
-use crate::error::{corrupt, port_error};
+use crate::error::{corrupt, port_error, unavailable};
 use crate::message_row::{COLUMNS, MessageRow, read_character_id, read_conversation_id};
 use crate::store::SqlStore;
 use crate::words::{big, kind_word, read_count, read_kind};
@@ -31,12 +32,22 @@ impl SqlConversations {
 
 #[async_trait]
 impl ConversationStore for SqlConversations {
-    async fn create(&self, conversation: &Conversation) -> Result<(), PortError> {
-        let (store, row) = (self.store.clone(), row_of(conversation));
+    async fn create(
+        &self,
+        conversation: &Conversation,
+        once: Option<&Once>,
+    ) -> Result<CreateOutcome, PortError> {
+        let (store, row) = (self.store.clone(), row_of(conversation, once));
+        let once = once.cloned();
         detached(async move {
-            let insert = Entity::insert(row.into_active_model().reset_all());
-            insert.exec_without_returning(store.writer()).await.map_err(port_error)?;
-            Ok(())
+            match once {
+                Some(once) => create_once(&store, row, once).await,
+                None => {
+                    let insert = Entity::insert(row.into_active_model().reset_all());
+                    insert.exec_without_returning(store.writer()).await.map_err(port_error)?;
+                    Ok(CreateOutcome::Created)
+                }
+            }
         })
         .await
     }
@@ -87,15 +98,45 @@ impl ConversationStore for SqlConversations {
     }
 }
 
+/// A key of a day ago is taken from its conversation first, which then makes way for the new one.
+async fn create_once(store: &SqlStore, row: Model, once: Once) -> Result<CreateOutcome, PortError> {
+    let owner = row.owner;
+    let tx = store.begin().await?;
+    let of_key = || Column::Owner.eq(owner).and(Column::IdempotencyKey.eq(once.key.as_str()));
+    Entity::update_many()
+        .col_expr(Column::IdempotencyKey, Expr::value(None::<String>))
+        .filter(of_key())
+        .filter(Column::CreatedAt.lt(once.since.as_millis()))
+        .exec(&tx)
+        .await
+        .map_err(port_error)?;
+    let key_is_taken = OnConflict::columns([Column::Owner, Column::IdempotencyKey]).do_nothing().to_owned();
+    let insert = Entity::insert(row.into_active_model().reset_all()).on_conflict(key_is_taken);
+    if insert.exec_without_returning(&tx).await.map_err(port_error)? > 0 {
+        tx.commit().await.map_err(port_error)?;
+        return Ok(CreateOutcome::Created);
+    }
+    let earlier = Entity::find().filter(of_key()).one(&tx).await.map_err(port_error)?;
+    tx.rollback().await.map_err(port_error)?;
+    match earlier {
+        Some(earlier) if earlier.body_hash.as_deref() == Some(once.body_hash.as_str()) => {
+            conversation_of(earlier).map(CreateOutcome::Replayed)
+        }
+        Some(_) => Ok(CreateOutcome::Conflict),
+        None => Err(unavailable("the conversation of the key was deleted in this moment")),
+    }
+}
+
 /// Columns of the conversation in [`list_sql`], before those of its message.
-const CONVERSATION_COLUMNS: usize = 9;
+const CONVERSATION_COLUMNS: usize = 11;
 
 /// A page of an owner's conversations, each with its newest message, in one statement.
 fn list_sql() -> String {
     format!(
         "SELECT c.id AS c_id, c.kind AS c_kind, c.owner AS c_owner, c.character_id AS c_character_id, \
          c.title AS c_title, c.epoch AS c_epoch, c.head AS c_head, c.created_at AS c_created_at, \
-         c.last_active_at AS c_last_active_at, {COLUMNS} \
+         c.last_active_at AS c_last_active_at, c.idempotency_key AS c_idempotency_key, \
+         c.body_hash AS c_body_hash, {COLUMNS} \
          FROM (SELECT * FROM conversations WHERE owner = $1 ORDER BY last_active_at DESC, id DESC LIMIT $2 \
          OFFSET $3) c \
          LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = \
@@ -110,7 +151,7 @@ fn summary_of(row: &QueryResult) -> Result<(Conversation, Option<Message>), Port
     Ok((conversation, message.map(MessageRow::into_message).transpose()?))
 }
 
-fn row_of(conversation: &Conversation) -> Model {
+fn row_of(conversation: &Conversation, once: Option<&Once>) -> Model {
     Model {
         id: conversation.id.to_string(),
         kind: kind_word(conversation.kind).to_owned(),
@@ -121,6 +162,8 @@ fn row_of(conversation: &Conversation) -> Model {
         head: big(conversation.head),
         created_at: conversation.created_at.as_millis(),
         last_active_at: conversation.last_active_at.as_millis(),
+        idempotency_key: once.map(|once| once.key.clone()),
+        body_hash: once.map(|once| once.body_hash.clone()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::entity::instance;
 use crate::error::port_error;
 use crate::message_row::read_conversation_id;
 use crate::store::SqlStore;
-use crate::words::{ENDED, SETTLED, STREAMING, json, read_count, read_json, read_state};
+use crate::words::{ENDED, SETTLED, json, read_count, read_json, read_state};
 
 /// [`GenerationStore`] on SQLite and Postgres.
 pub struct SqlGenerations {
@@ -37,6 +37,10 @@ const RENEW: &str = "INSERT INTO instances (id, lease_until) VALUES ($1, $2) ON 
 const ORPHANS: &str = "SELECT g.* FROM generations g LEFT JOIN instances i ON i.id = g.owner \
      WHERE g.state <> 'settled' AND (i.id IS NULL OR i.lease_until <= $1) ORDER BY g.message_id LIMIT $2";
 
+/// A conversation that was deleted takes its messages along: without one there is nothing to keep text for.
+const CHECKPOINT: &str = "UPDATE generations SET checkpoint = $3 WHERE message_id = $1 AND generation = $2 \
+     AND state = 'streaming' AND EXISTS (SELECT 1 FROM messages m WHERE m.id = $1)";
+
 #[async_trait]
 impl GenerationStore for SqlGenerations {
     async fn get(&self, id: MessageId) -> Result<Option<Generation>, PortError> {
@@ -47,13 +51,11 @@ impl GenerationStore for SqlGenerations {
     async fn checkpoint(&self, id: MessageId, generation: u32, text: &str) -> Result<bool, PortError> {
         let (store, text) = (self.store.clone(), text.to_owned());
         detached(async move {
-            let change = Entity::update_many()
-                .col_expr(Column::Checkpoint, text.into())
-                .filter(Column::MessageId.eq(id.as_uuid()))
-                .filter(Column::State.eq(STREAMING))
-                .filter(Column::Generation.eq(i64::from(generation)));
-            let done = change.exec(store.writer()).await.map_err(port_error)?;
-            Ok(done.rows_affected > 0)
+            let db = store.writer();
+            let values = [id.as_uuid().into(), i64::from(generation).into(), text.into()];
+            let statement = Statement::from_sql_and_values(db.get_database_backend(), CHECKPOINT, values);
+            let done = db.execute_raw(statement).await.map_err(port_error)?;
+            Ok(done.rows_affected() > 0)
         })
         .await
     }

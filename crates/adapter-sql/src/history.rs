@@ -2,13 +2,16 @@
 
 use chat::conversation::ConversationId;
 use chat::ports::{HistoryPage, HistoryQuery};
-use kernel::PortError;
+use kernel::{Id, PortError};
+use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, Statement, Value};
 
 use crate::error::port_error;
 use crate::message_row::{COLUMNS, MessageRow};
 use crate::words::{big, read_count};
 
+/// Columns of the conversation come before those of its message.
+const MESSAGE_COLUMNS_AT: usize = 2;
 /// Beyond this a page is cut, whatever was asked for.
 const LIMIT_MAX: u32 = 500;
 
@@ -53,17 +56,18 @@ pub(crate) async fn history(
     let statement = Statement::from_sql_and_values(db.get_database_backend(), direction.sql(), values);
     let rows = db.query_all_raw(statement).await.map_err(port_error)?;
     let Some(first) = rows.first() else {
-        return Ok(HistoryPage { messages: Vec::new(), has_more: false, head: 0 });
+        return Ok(HistoryPage { messages: Vec::new(), has_more: false, head: 0, owner: None });
     };
     let head = read_count(first.try_get_by_index(0).map_err(port_error)?, "conversations.head")?;
+    let owner = first.try_get_by_index::<Option<Uuid>>(1).map_err(port_error)?.map(Id::from_uuid);
     let mut messages = Vec::with_capacity(rows.len());
     for row in &rows {
-        if let Some(found) = MessageRow::joined(row, 1).map_err(port_error)? {
+        if let Some(found) = MessageRow::joined(row, MESSAGE_COLUMNS_AT).map_err(port_error)? {
             messages.push(found.into_message()?);
         }
     }
     let has_more = cut(&mut messages, limit, direction.newest_first);
-    Ok(HistoryPage { messages, has_more, head })
+    Ok(HistoryPage { messages, has_more, head, owner })
 }
 
 impl Direction {
@@ -71,7 +75,7 @@ impl Direction {
     fn sql(&self) -> String {
         let Self { condition, taken, ascending, .. } = self;
         format!(
-            "SELECT c.head, m.* FROM conversations c LEFT JOIN \
+            "SELECT c.head, c.owner, m.* FROM conversations c LEFT JOIN \
              (SELECT {COLUMNS} FROM messages m WHERE m.conversation_id = $1 AND {condition} \
              ORDER BY {taken} LIMIT $2) m ON m.conversation_id = c.id WHERE c.id = $1 ORDER BY {ascending}"
         )

@@ -25,6 +25,11 @@ impl<S> Writes<S> {
         &self.service
     }
 
+    /// The service, for a write of which it is only a part.
+    pub fn shared(&self) -> Arc<S> {
+        Arc::clone(&self.service)
+    }
+
     /// Runs a write to its end whatever becomes of the caller, and answers with its outcome.
     pub async fn run<T, E, F>(&self, work: impl FnOnce(Arc<S>) -> F) -> Result<T, Problem>
     where

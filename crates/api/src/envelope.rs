@@ -2,7 +2,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use kernel::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
@@ -77,11 +77,15 @@ impl<T: Serialize> Responder for Reply<T> {
         let envelope = Envelope { code: 200, message, data: &self.data, request_id };
         let mut response = json(StatusCode::OK, &envelope);
         if self.replayed {
-            let name = HeaderName::from_static("idempotent-replayed");
-            response.headers_mut().insert(name, HeaderValue::from_static("true"));
+            mark_replayed(response.headers_mut());
         }
         response
     }
+}
+
+/// Says that an answer is that of an earlier request, repeated.
+pub(crate) fn mark_replayed(headers: &mut HeaderMap) {
+    headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
 }
 
 /// A JSON answer, serialised once.

@@ -4,12 +4,14 @@
 
 mod body;
 mod caller;
+mod idempotency;
 mod path;
 mod query;
 
 pub use body::Body;
-pub use caller::CurrentUser;
-pub(crate) use caller::has_authorization;
+pub use caller::{CurrentUser, FromCaller};
+pub(crate) use caller::{RequestLimit, has_authorization};
+pub use idempotency::Idempotency;
 pub use path::{MessagePath, PathText};
 pub use query::Query;
 

@@ -9,17 +9,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_cors::CorsError;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use kernel::Ids;
 
 use crate::context::{REQUEST_ID, RequestContext};
-use crate::envelope::json;
+use crate::envelope::{json, mark_replayed};
 use crate::meters::Meters;
 use crate::openapi::route_table;
 use crate::problem::{Problem, ProblemBody, Slug};
@@ -116,13 +119,32 @@ fn dressed<B: MessageBody + 'static>(
         None => response.map_into_boxed_body(),
     };
     add_headers(response.headers_mut(), context);
+    if is_small(response.response().body().size())
+        && response.request().headers().contains_key(ACCEPT_ENCODING)
+        && !response.headers().contains_key(CONTENT_ENCODING)
+    {
+        // What has an encoding already is not compressed by the middleware outside of this one.
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    }
     response
+}
+
+/// Compressing less costs more time than sending the bytes that it spares.
+const COMPRESSED_BYTES_MIN: u64 = 2_048;
+
+fn is_small(size: BodySize) -> bool {
+    match size {
+        BodySize::Sized(bytes) => bytes > 0 && bytes < COMPRESSED_BYTES_MIN,
+        BodySize::None | BodySize::Stream => false,
+    }
 }
 
 /// What an error of actix's own means.
 fn problem_of(error: &Error) -> Problem {
     let status = error.as_response_error().status_code();
     let slug = match status {
+        // A script of another site, or a method or header that is not for it.
+        _ if error.as_error::<CorsError>().is_some() => Slug::Forbidden,
         StatusCode::NOT_FOUND => Slug::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => Slug::MethodNotAllowed,
         StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => Slug::PayloadTooLarge,
@@ -147,6 +169,9 @@ pub(crate) fn render(problem: &Problem, context: &RequestContext) -> HttpRespons
         headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(rate.limit));
         headers.insert(HeaderName::from_static("ratelimit-remaining"), HeaderValue::from(rate.remaining));
         headers.insert(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(rate.reset_seconds));
+    }
+    if facts.replayed {
+        mark_replayed(headers);
     }
     if let Some(methods) = facts.allow.as_deref().and_then(|methods| HeaderValue::from_str(methods).ok()) {
         headers.insert(ALLOW, methods);
@@ -337,8 +362,7 @@ mod tests {
 
     #[test]
     fn a_refusal_by_rate_names_its_numbers() {
-        let rate = crate::problem::RateFacts { limit: 600, remaining: 0, reset_seconds: 42 };
-        let problem = Problem::new(Slug::RateLimited).retry_after_millis(1_500).with_rate(rate);
+        let problem = Problem::new(Slug::RateLimited).used_up(600, 41_500);
         let context = RequestContext {
             request_id: "r".to_owned(),
             language: crate::language::Language::English,
@@ -352,8 +376,9 @@ mod tests {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
         };
-        assert_eq!(header("retry-after").as_deref(), Some("2"));
+        assert_eq!(header("retry-after").as_deref(), Some("42"));
         assert_eq!(header("ratelimit-limit").as_deref(), Some("600"));
+        assert_eq!(header("ratelimit-remaining").as_deref(), Some("0"));
         assert_eq!(header("ratelimit-reset").as_deref(), Some("42"));
     }
 }

@@ -39,9 +39,11 @@ pub use openapi::openapi_json;
 pub use proxy::{InvalidNetwork, Network, TrustedProxies};
 pub use settings::ApiSettings;
 
+use crate::extract::RequestLimit;
 use crate::frame::Frame;
 use crate::message_view::Producer;
 use crate::problem::{Problem, Slug};
+use crate::routes::user::FreeCharacters;
 use crate::routes::{
     billing, characters, knowledge, messages, operations, sessions, sign_in, sign_ins, user,
 };
@@ -54,6 +56,8 @@ pub type MetricsRenderer = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Services {
     /// Who is calling.
     pub auth: Arc<auth::AuthService>,
+    /// Counts a person's requests. It is asked at every request: one that counts in this process is meant.
+    pub requests: Arc<dyn auth::ports::RateLimiter>,
     /// What is paid for.
     pub billing: Arc<::billing::BillingService>,
     /// What is said.
@@ -91,9 +95,13 @@ pub fn app(
     openapi::document();
     metrics::gauge!("build_info", "version" => settings.version.clone()).set(1.0);
     let frame = Frame { ids: Arc::clone(&services.ids), proxies: settings.trusted_proxies.clone() };
+    let (counter, clock) = (Arc::clone(&services.requests), Arc::clone(&services.clock));
+    let request_limit = RequestLimit::new(settings.requests_per_minute, counter, clock);
     App::new()
         .app_data(Data::new(settings.clone()))
         .app_data(Data::new(Producer(settings.aigc_producer.as_str().into())))
+        .app_data(Data::new(request_limit))
+        .app_data(Data::new(FreeCharacters(services.characters.free().len())))
         .app_data(Data::from(Arc::clone(&services.auth)))
         .app_data(Data::from(Arc::clone(&services.billing)))
         .app_data(Data::from(Arc::clone(&services.chat)))
@@ -103,6 +111,7 @@ pub fn app(
         .app_data(Data::new(Arc::clone(&services.metrics)))
         .app_data(Data::new(Arc::clone(&services.tasks)))
         .configure(|config| routes(&mut ServiceConfig::new(config)))
+        .configure(operations::heads)
         .configure(pages::pages)
         .default_service(web::to(nowhere))
         .wrap(Condition::new(!settings.allowed_origins.is_empty(), cors(settings)))
@@ -155,10 +164,20 @@ fn cors(settings: &ApiSettings) -> actix_cors::Cors {
     let cors = actix_cors::Cors::default()
         .allow_any_method()
         .allow_any_header()
-        .expose_headers([context::REQUEST_ID, "retry-after", "idempotent-replayed"])
+        .expose_headers(EXPOSED_HEADERS)
         .max_age(CORS_SECONDS);
     settings.allowed_origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
+
+/// What scripts of other sites may read of an answer's head.
+const EXPOSED_HEADERS: [&str; 6] = [
+    context::REQUEST_ID,
+    "retry-after",
+    "idempotent-replayed",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+];
 
 const CORS_SECONDS: usize = 600;
 

@@ -119,7 +119,7 @@ pub struct CitationView {
     #[schema(example = "学而")]
     chapter: String,
     /// 原文编号，可用于 `/api/knowledge/passages/{id}`。
-    #[schema(example = "lunyu-1-1")]
+    #[schema(example = "lunyu.1.1")]
     passage_id: String,
     /// 原文。
     #[schema(example = "子曰：「学而时习之，不亦说乎？」")]

@@ -20,6 +20,7 @@ use utoipa_actix_web::AppExt;
 use crate::language::Language;
 use crate::problem::Slug;
 use crate::route_table::{Route, RouteTable};
+use crate::routes::operations::PROBES;
 
 /// The document, made once.
 pub struct Document {
@@ -47,9 +48,10 @@ impl Document {
         let openapi = openapi();
         let json = Bytes::from(openapi.to_json().unwrap_or_default());
         let etag = format!("\"{:08x}-{}\"", crc(&json), json.len());
-        let routes = openapi.paths.paths.iter().map(|(template, item)| Route {
-            template: template.clone(),
-            methods: operations(item).map(|(method, _)| method.to_owned()).collect(),
+        let routes = openapi.paths.paths.iter().map(|(template, item)| {
+            let head = PROBES.contains(&template.as_str()).then_some("HEAD");
+            let methods = operations(item).map(|(method, _)| method).chain(head).map(str::to_owned);
+            Route { template: template.clone(), methods: methods.collect() }
         });
         Self { routes: RouteTable::new(routes.collect()), json, etag }
     }
@@ -227,7 +229,8 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "refresh" => &[Slug::Unauthorized, Slug::TokenExpired, Slug::RateLimited],
         "readyz" => &[Slug::Unavailable],
         "change_password" => &[Slug::InvalidCredentials],
-        "create_session" | "search" => &[Slug::NotFound],
+        "create_session" => &[Slug::NotFound, Slug::IdempotencyConflict],
+        "search" => &[Slug::NotFound],
         "send_message" => &[
             Slug::InsufficientBalance,
             Slug::ReplyInProgress,

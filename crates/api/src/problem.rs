@@ -97,13 +97,13 @@ impl Slug {
 
 /// What is added to a refusal that waiting cures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateFacts {
+pub(crate) struct RateFacts {
     /// How many are allowed.
-    pub limit: u32,
+    pub(crate) limit: u32,
     /// How many are left.
-    pub remaining: u32,
+    pub(crate) remaining: u32,
     /// Seconds until the count starts again.
-    pub reset_seconds: u64,
+    pub(crate) reset_seconds: u64,
 }
 
 /// An error answer in the making. `crate::frame` writes it in the request's language.
@@ -115,6 +115,7 @@ pub(crate) struct Facts {
     pub(crate) fields: Vec<InvalidField>,
     pub(crate) retry_after_seconds: Option<u64>,
     pub(crate) rate: Option<RateFacts>,
+    pub(crate) replayed: bool,
     pub(crate) allow: Option<String>,
     pub(crate) amounts: Option<Amounts>,
     pub(crate) cause: Option<Box<dyn Error + Send + Sync>>,
@@ -137,6 +138,7 @@ impl Problem {
             fields: Vec::new(),
             retry_after_seconds: None,
             rate: None,
+            replayed: false,
             allow: None,
             amounts: None,
             cause: None,
@@ -172,10 +174,19 @@ impl Problem {
         self
     }
 
-    /// The numbers of the limit that was met.
+    /// A limit of so many is used up, and will not be any more after so many milliseconds.
     #[must_use]
-    pub fn with_rate(mut self, rate: RateFacts) -> Self {
-        self.0.rate = Some(rate);
+    pub fn used_up(mut self, limit: u32, reset_ms: i64) -> Self {
+        self = self.retry_after_millis(reset_ms);
+        let reset_seconds = self.0.retry_after_seconds.unwrap_or(1);
+        self.0.rate = Some(RateFacts { limit, remaining: 0, reset_seconds });
+        self
+    }
+
+    /// Says whether this is the answer to an earlier request, repeated.
+    #[must_use]
+    pub fn replayed(mut self, replayed: bool) -> Self {
+        self.0.replayed = replayed;
         self
     }
 

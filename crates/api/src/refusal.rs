@@ -3,7 +3,7 @@
 
 use auth::AuthError;
 use billing::BillingError;
-use chat::{ChatError, ContentError, Field};
+use chat::{ChatError, ContentError, Field, IDEMPOTENCY_KEY_CHARS_MAX, InvalidKey};
 use rag::{InvalidQuery, RagError};
 
 use crate::problem::{InvalidField, Problem, Rule, Slug};
@@ -22,8 +22,12 @@ impl From<AuthError> for Problem {
             AuthError::Unauthorized => Self::new(Slug::Unauthorized),
             AuthError::TokenExpired => Self::new(Slug::TokenExpired),
             AuthError::Forbidden => Self::new(Slug::Forbidden),
-            AuthError::RateLimited { retry_after_ms } => {
-                Self::new(Slug::RateLimited).retry_after_millis(retry_after_ms)
+            AuthError::RateLimited { retry_after_ms, limit } => {
+                let problem = Self::new(Slug::RateLimited);
+                match limit {
+                    Some(limit) => problem.used_up(limit, retry_after_ms),
+                    None => problem.retry_after_millis(retry_after_ms),
+                }
             }
             AuthError::IdentityUnavailable => Self::new(Slug::Unavailable),
             AuthError::NotFound => Self::not_found(),
@@ -48,14 +52,18 @@ impl From<ChatError> for Problem {
             ChatError::NotFound | ChatError::UnknownModel | ChatError::UnknownCharacter => Self::not_found(),
             ChatError::Invalid { field, error } => Self::invalid(vec![content_field(field, error)]),
             ChatError::ReplyInProgress => Self::new(Slug::ReplyInProgress),
-            ChatError::ClientMsgIdConflict => Self::new(Slug::IdempotencyConflict),
+            ChatError::ClientMsgIdConflict | ChatError::IdempotencyConflict => {
+                Self::new(Slug::IdempotencyConflict)
+            }
             ChatError::InsufficientBalance { available, needed } => {
                 Self::new(Slug::InsufficientBalance).with_amounts(available.get(), needed.get())
             }
-            ChatError::RateLimited { retry_after_ms } => {
-                Self::new(Slug::RateLimited).retry_after_millis(retry_after_ms)
+            ChatError::RateLimited { retry_after_ms, limit } => {
+                Self::new(Slug::RateLimited).used_up(limit, retry_after_ms)
             }
-            ChatError::TooManyStreams => Self::new(Slug::TooManyStreams).retry_after_millis(STREAM_RETRY_MS),
+            ChatError::TooManyStreams { limit } => {
+                Self::new(Slug::TooManyStreams).used_up(limit, STREAM_RETRY_MS)
+            }
             ChatError::Port(error) => error.into(),
         }
     }
@@ -63,6 +71,19 @@ impl From<ChatError> for Problem {
 
 /// A reply takes some seconds; a client that waits so long will often find room.
 const STREAM_RETRY_MS: i64 = 5_000;
+
+impl From<InvalidKey> for Problem {
+    fn from(error: InvalidKey) -> Self {
+        let name = "Idempotency-Key";
+        Self::invalid(vec![match error {
+            InvalidKey::TooLong => InvalidField {
+                limit: Some(IDEMPOTENCY_KEY_CHARS_MAX),
+                ..InvalidField::new(name, Rule::TooLong)
+            },
+            InvalidKey::Format => InvalidField::new(name, Rule::Format),
+        }])
+    }
+}
 
 fn content_field(field: Field, error: ContentError) -> InvalidField {
     let name = match field {

@@ -11,7 +11,7 @@ pub struct ApiSettings {
     pub page_size_max: u32,
     /// Largest page of a history.
     pub history_page_max: u32,
-    /// Requests that a person may make in a minute; 0 is no limit.
+    /// Requests that a person may make in a minute of one instance; 0 is no limit.
     pub requests_per_minute: u32,
     /// Origins of other sites whose scripts may call us (`https://example.org`); none by default.
     pub allowed_origins: Vec<String>,

@@ -178,17 +178,21 @@ impl BillingService {
         Ok(self.ledger.report().await?)
     }
 
-    /// Renews the holds of this instance, then ends those of anybody whose time is over, at most `limit`.
-    /// Answers how many it ended.
+    /// Renews the holds of this instance, by one statement; called as often as the lease is renewed.
     #[instrument(skip_all)]
-    pub async fn sweep(&self, now: Timestamp, limit: u32) -> Result<u64, PortError> {
+    pub async fn renew_holds(&self, now: Timestamp) -> Result<(), PortError> {
         let renewal = Renewal {
             instance: self.settings.instance,
             due_before: now.plus_millis(self.settings.hold_ttl_ms / 2),
             created_after: now.plus_millis(-self.settings.hold_life_ms_max),
             until: now.plus_millis(self.settings.hold_ttl_ms),
         };
-        self.ledger.renew(&renewal).await?;
+        self.ledger.renew(&renewal).await.map(|_count| ())
+    }
+
+    /// Ends holds of anybody whose time is over, at most `limit`. Answers how many it ended.
+    #[instrument(skip_all)]
+    pub async fn sweep(&self, now: Timestamp, limit: u32) -> Result<u64, PortError> {
         let expired = self.ledger.expire(now, limit).await?;
         if expired > 0 {
             tracing::warn!(billing.expired_holds = expired, "holds had expired and were given back");

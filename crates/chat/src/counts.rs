@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn a_count_is_remembered_for_five_seconds_unless_it_changes() {
-        let (counts, user) = (MessageCounts::default(), "00000000-0000-7000-8000-000000000001".parse().unwrap());
+        let (counts, user) =
+            (MessageCounts::default(), "00000000-0000-7000-8000-000000000001".parse().unwrap());
         let at = Timestamp::from_millis;
         counts.remember(user, 3, at(0));
         assert_eq!((counts.get(user, at(4_999)), counts.get(user, at(5_000))), (Some(3), None));

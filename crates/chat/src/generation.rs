@@ -99,7 +99,7 @@ pub fn billable(
     }
 }
 
-/// Tokens in a text where no tokenizer was asked: 0.6 a Han character and 0.3 any other, rounded up, which is
+/// Tokens in a text where no tokenizer was asked: 0.3 for an ASCII character and 0.6 for any other, rounded up, which is
 /// DeepSeek's own rule of thumb.
 pub fn estimate_tokens(text: &str) -> u32 {
     let tenths: usize = text.chars().map(|c| if c.is_ascii() { 3 } else { 6 }).sum();

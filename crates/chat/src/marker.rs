@@ -5,26 +5,50 @@
 
 use std::collections::BTreeSet;
 
-/// The longest marker that is recognised is `[` and so many digits and `]`.
-const DIGITS_MAX: usize = 3;
+/// What stands between the brackets of a marker is no longer than this, as in `[1、2、10]`.
+const INSIDE_CHARS_MAX: usize = 16;
+
+/// What becomes of the markers.
+#[derive(Debug)]
+enum Rule {
+    /// There are no passages, so brackets are only brackets.
+    LeaveAll,
+    /// Numbers up to this point at a passage.
+    Keep(u32),
+    /// None is wanted.
+    RemoveAll,
+}
 
 /// Filters markers out of a stream of text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MarkerFilter {
-    passages: u32,
+    rule: Rule,
     held: String,
+    last: Option<char>,
     used: BTreeSet<u32>,
     removed: u32,
 }
 
 impl MarkerFilter {
-    /// A filter for an answer with so many numbered passages.
+    /// A filter for an answer with so many numbered passages; with none, brackets are left alone.
     pub fn new(passages: u32) -> Self {
-        Self { passages, ..Self::default() }
+        Self::by(if passages == 0 { Rule::LeaveAll } else { Rule::Keep(passages) })
+    }
+
+    /// A filter that leaves no marker.
+    pub fn removing_all() -> Self {
+        Self::by(Rule::RemoveAll)
+    }
+
+    fn by(rule: Rule) -> Self {
+        Self { rule, held: String::new(), last: None, used: BTreeSet::new(), removed: 0 }
     }
 
     /// Takes new text and returns what may be shown now.
     pub fn push(&mut self, text: &str) -> String {
+        if matches!(self.rule, Rule::LeaveAll) {
+            return text.to_owned();
+        }
         let mut shown = String::with_capacity(text.len() + self.held.len());
         for c in text.chars() {
             self.step(c, &mut shown);
@@ -49,41 +73,77 @@ impl MarkerFilter {
 
     fn step(&mut self, c: char, shown: &mut String) {
         match c {
-            '[' | '［' | '【' => {
+            '[' | '［' | '【' if !self.is_index() => {
                 shown.push_str(&self.held);
                 self.held.clear();
                 self.held.push(c);
             }
             ']' | '］' | '】' if !self.held.is_empty() => self.close(c, shown),
             _ if self.held.is_empty() => shown.push(c),
-            _ if c.is_ascii_digit() && self.held.chars().count() <= DIGITS_MAX => self.held.push(c),
+            _ if is_inside(c) && self.held.chars().count() <= INSIDE_CHARS_MAX => self.held.push(c),
             _ => {
                 shown.push_str(&self.held);
                 self.held.clear();
                 shown.push(c);
             }
         }
+        self.last = Some(c);
+    }
+
+    /// Whether a bracket here is an index in code, as in `names[0]`.
+    fn is_index(&self) -> bool {
+        self.held.is_empty()
+            && self.last.is_some_and(|last| last.is_ascii_alphanumeric() || matches!(last, '_' | ')'))
     }
 
     fn close(&mut self, c: char, shown: &mut String) {
         let held = std::mem::take(&mut self.held);
-        let digits = held.chars().skip(1).collect::<String>();
-        match digits.parse::<u32>() {
-            Ok(n) if n >= 1 && n <= self.passages => {
+        let Some(numbers) = numbers_in(&held) else {
+            shown.push_str(&held);
+            shown.push(c);
+            return;
+        };
+        for n in numbers {
+            if self.points_at_a_passage(n) {
                 self.used.insert(n);
                 shown.push('[');
                 shown.push_str(&n.to_string());
                 shown.push(']');
-            }
-            // Full-width brackets around a number are a marker too; those of a year or a list are not ours to
-            // touch, unless they look exactly like a marker.
-            Ok(_) => self.removed = self.removed.saturating_add(1),
-            Err(_) => {
-                shown.push_str(&held);
-                shown.push(c);
+            } else {
+                self.removed = self.removed.saturating_add(1);
             }
         }
     }
+
+    fn points_at_a_passage(&self, n: u32) -> bool {
+        match self.rule {
+            Rule::Keep(passages) => (1..=passages).contains(&n),
+            Rule::LeaveAll | Rule::RemoveAll => false,
+        }
+    }
+}
+
+const SEPARATORS: [char; 5] = [',', '，', '、', ' ', ';'];
+
+fn is_inside(c: char) -> bool {
+    digit(c).is_some() || SEPARATORS.contains(&c)
+}
+
+/// The value of an ASCII or full-width digit.
+fn digit(c: char) -> Option<u32> {
+    c.to_digit(10).or_else(|| u32::from(c).checked_sub(u32::from('０')).filter(|value| *value <= 9))
+}
+
+/// The numbers between brackets, or `None` where it is no marker. The text begins with its opening bracket.
+fn numbers_in(held: &str) -> Option<Vec<u32>> {
+    let inside: String = held
+        .chars()
+        .skip(1)
+        .map(|c| digit(c).and_then(|value| char::from_digit(value, 10)).unwrap_or(c))
+        .collect();
+    let parts = inside.split(SEPARATORS).filter(|part| !part.is_empty());
+    let numbers: Vec<u32> = parts.map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    (!numbers.is_empty() && numbers.iter().all(|n| *n < 1_000)).then_some(numbers)
 }
 
 #[cfg(test)]
@@ -119,6 +179,20 @@ mod tests {
     #[test]
     fn full_width_markers_become_plain_ones() {
         assert_eq!(filter(1, &["学而［1］【1】"]), ("学而[1][1]".into(), vec![1], 0));
+    }
+
+    #[test]
+    fn a_marker_may_name_several_passages() {
+        assert_eq!(
+            filter(3, &["学而[1、2]，为政[３，9]。"]),
+            ("学而[1][2]，为政[3]。".into(), vec![1, 2, 3], 1)
+        );
+    }
+
+    #[test]
+    fn code_is_no_marker_and_without_passages_nothing_is() {
+        assert_eq!(filter(3, &["names[0] 与 f(x)[1]"]).0, "names[0] 与 f(x)[1]");
+        assert_eq!(filter(0, &["见[1]"]), ("见[1]".into(), Vec::new(), 0));
     }
 
     #[test]

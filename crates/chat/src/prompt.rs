@@ -4,7 +4,8 @@
 //! role, so that a document that gives orders is still a document.
 
 use crate::generation::estimate_tokens;
-use crate::message::{Author, Message};
+use crate::marker::MarkerFilter;
+use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{Persona, Retrieved};
 
 /// Who says a turn of the prompt.
@@ -66,19 +67,21 @@ const HOUSE_RULES: &str = "\
 3. 参考原文不足以回答时，直说资料里没有。\n\
 4. 你是人工智能，被问及时如实说明。";
 
-/// Builds the prompt: instructions in the system role, then as much history as fits, then the question with its
-/// numbered passages. The newest history stays, and the question is never cut.
+/// Builds the prompt: instructions in the system role, then as much history as fits, then the question with as
+/// many of its numbered passages as fit. The newest history stays, and the question is never cut. Turns alternate
+/// and begin with a person's, since many chat templates insist on it.
 pub fn build(parts: PromptParts<'_>) -> Prompt {
     let system = format!("{}\n\n{HOUSE_RULES}", parts.persona.instructions);
-    let asked = question_turn(parts.passages, parts.question);
-    let fixed = turn_tokens(&system).saturating_add(turn_tokens(&asked));
-    let mut turns = recent_history(parts.history, parts.tokens_max.saturating_sub(fixed));
-    turns.push(PromptTurn { role: PromptRole::User, text: asked });
+    let left = parts.tokens_max.saturating_sub(turn_tokens(&system));
+    let passages = fitting(parts.passages, parts.question, left);
+    let asked = question_turn(passages, parts.question);
+    let mut turns = recent_history(parts.history, left.saturating_sub(turn_tokens(&asked)));
+    push_turn(&mut turns, PromptRole::User, &asked);
     Prompt {
         system,
         turns,
         persona: parts.persona.clone(),
-        passages: parts.passages.to_vec(),
+        passages: passages.to_vec(),
         question: parts.question.to_owned(),
     }
 }
@@ -118,23 +121,63 @@ fn format_passage(n: u32, passage: &Retrieved) -> String {
     format!("[{n}] 《{}·{}》：{}\n", passage.work, passage.chapter, passage.text)
 }
 
+/// The best passages that fit beside the question.
+fn fitting<'a>(passages: &'a [Retrieved], question: &str, tokens_max: u32) -> &'a [Retrieved] {
+    let fits = |count: &usize| {
+        let some = passages.get(..*count).unwrap_or_default();
+        turn_tokens(&question_turn(some, question)) <= tokens_max
+    };
+    let count = (1..=passages.len()).rev().find(fits).unwrap_or(0);
+    passages.get(..count).unwrap_or_default()
+}
+
 fn recent_history(history: &[Message], tokens_max: u32) -> Vec<PromptTurn> {
     let mut left = tokens_max;
-    let mut turns = Vec::new();
-    for message in history.iter().rev().filter(|message| !message.content.is_empty()) {
+    let mut kept = Vec::new();
+    for message in history.iter().rev().filter(|message| is_said(message)) {
         let tokens = turn_tokens(&message.content);
         if tokens > left {
             break;
         }
         left -= tokens;
-        let role = match message.author {
-            Author::User(_) => PromptRole::User,
-            Author::Character(_) => PromptRole::Assistant,
-        };
-        turns.push(PromptTurn { role, text: message.content.clone() });
+        kept.push(message);
     }
-    turns.reverse();
+    let mut turns = Vec::new();
+    for message in kept.into_iter().rev() {
+        match message.author {
+            Author::User(_) => push_turn(&mut turns, PromptRole::User, &message.content),
+            // An answer without its question explains nothing.
+            Author::Character(_) if turns.is_empty() => {}
+            Author::Character(_) => {
+                push_turn(&mut turns, PromptRole::Assistant, &without_markers(&message.content));
+            }
+        }
+    }
     turns
+}
+
+/// What was withheld is not said again.
+fn is_said(message: &Message) -> bool {
+    !message.content.is_empty() && message.status != MessageStatus::Blocked
+}
+
+/// Turns of one role in a row become one.
+fn push_turn(turns: &mut Vec<PromptTurn>, role: PromptRole, text: &str) {
+    match turns.last_mut() {
+        Some(last) if last.role == role => {
+            last.text.push_str("\n\n");
+            last.text.push_str(text);
+        }
+        Some(_) | None => turns.push(PromptTurn { role, text: text.to_owned() }),
+    }
+}
+
+/// Markers of an earlier answer point at that answer's passages, not at the ones given now.
+fn without_markers(text: &str) -> String {
+    let mut filter = MarkerFilter::removing_all();
+    let mut plain = filter.push(text);
+    plain.push_str(&filter.finish());
+    plain
 }
 
 #[cfg(test)]
@@ -142,7 +185,6 @@ mod tests {
     use kernel::Timestamp;
 
     use super::*;
-    use crate::message::MessageStatus;
 
     fn persona() -> Persona {
         Persona {
@@ -214,9 +256,48 @@ mod tests {
         };
         let prompt = build(parts);
         assert!(tokens_estimate(&prompt) <= 500);
-        let turns = &prompt.turns;
-        assert_eq!(turns.last().unwrap().text, "问");
-        assert!(turns[turns.len() - 2].text.starts_with("49"));
+        let [turn] = prompt.turns.as_slice() else { panic!("turns of one role become one") };
+        assert!(turn.text.ends_with("学\n\n问") && turn.text.contains("49学"));
+    }
+
+    fn answered(content: &str) -> Message {
+        Message { author: Author::Character("classics_kongzi".parse().unwrap()), ..said(content) }
+    }
+
+    #[test]
+    fn turns_alternate_and_old_markers_are_gone() {
+        let blocked = Message { status: MessageStatus::Blocked, ..answered("不宜") };
+        let history = [answered("无头"), said("一"), said("二"), answered("三[2]"), said("四"), blocked];
+        let persona = persona();
+        let parts = PromptParts {
+            persona: &persona,
+            passages: &[],
+            history: &history,
+            question: "问",
+            tokens_max: 900,
+        };
+        let said: Vec<(PromptRole, String)> =
+            build(parts).turns.into_iter().map(|turn| (turn.role, turn.text)).collect();
+        let expected = [
+            (PromptRole::User, "一\n\n二".to_owned()),
+            (PromptRole::Assistant, "三".to_owned()),
+            (PromptRole::User, "四\n\n问".to_owned()),
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn passages_beyond_the_budget_are_left_out_from_the_end() {
+        let persona = persona();
+        let passages = [passage(&"甲".repeat(100)), passage(&"乙".repeat(4_000))];
+        let prompt = build(PromptParts {
+            persona: &persona,
+            passages: &passages,
+            history: &[],
+            question: "问",
+            tokens_max: 1_000,
+        });
+        assert_eq!(prompt.passages.len(), 1);
     }
 
     #[test]

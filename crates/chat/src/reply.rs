@@ -12,7 +12,7 @@ use crate::ports::ReplyRequest;
 use crate::running::RunningGuard;
 use crate::service::Inner;
 
-pub(crate) use closing::{Closing, Saga, close, settle};
+pub(crate) use closing::{Closing, Saga, close, give_back, settle};
 use writer::{Outcome, Writer};
 
 /// A reply that has begun: its hold is taken and its `ai_start` is in the log.
@@ -42,7 +42,7 @@ impl ReplyJob {
 /// retries is left to the sweep, which finds it because the guard is gone.
 pub(crate) async fn run(inner: Arc<Inner>, job: ReplyJob, guard: RunningGuard) {
     let message_id = job.request.message_id;
-    let mut writer = Writer::new(&inner, &job);
+    let mut writer = Writer::new(&inner, &job, &guard);
     match writer.write().await {
         Outcome::Ended(closing) => {
             if let Err(error) = close(&inner, &job.saga(), closing).await {

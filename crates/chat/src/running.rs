@@ -1,9 +1,11 @@
 //! The replies that this instance is at work on.
 //!
-//! A sweep must tell an orphan from a reply that is merely slow, and a person may have only so many replies
-//! growing at once; both ask here. An entry goes when its guard is dropped, also when the task panics.
+//! A sweep must tell an orphan from a reply that is merely slow, a person may have only so many replies growing
+//! at once, and a stop must reach a reply of this process whether or not the buffer can be reached; all ask here.
+//! An entry goes when its guard is dropped, also when the task panics.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernel::{MessageId, UserId};
@@ -11,13 +13,33 @@ use kernel::{MessageId, UserId};
 /// Replies at work on this instance, and for whom.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
-    replies: Mutex<HashMap<MessageId, UserId>>,
+    replies: Mutex<HashMap<MessageId, Entry>>,
+    handing_over: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    user: UserId,
+    stop: Arc<AtomicBool>,
 }
 
 /// Keeps a reply registered while it lives.
 pub(crate) struct RunningGuard {
     running: Arc<Running>,
     message_id: MessageId,
+    stop: Arc<AtomicBool>,
+}
+
+impl RunningGuard {
+    /// Whether somebody asked this process to stop the reply.
+    pub(crate) fn stop_requested(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process gives up what it is at work on.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.running.handing_over.load(Ordering::Relaxed)
+    }
 }
 
 impl Running {
@@ -29,13 +51,30 @@ impl Running {
         streams_max: u32,
     ) -> Option<RunningGuard> {
         let mut replies = self.replies();
-        let of_user = replies.values().filter(|owner| **owner == user).count();
+        let of_user = replies.values().filter(|entry| entry.user == user).count();
         let limit = usize::try_from(streams_max).unwrap_or(usize::MAX);
         if streams_max > 0 && of_user >= limit {
             return None;
         }
-        replies.insert(message_id, user);
-        Some(RunningGuard { running: Arc::clone(self), message_id })
+        let stop = Arc::new(AtomicBool::new(false));
+        replies.insert(message_id, Entry { user, stop: Arc::clone(&stop) });
+        Some(RunningGuard { running: Arc::clone(self), message_id, stop })
+    }
+
+    /// Asks a reply of this process to stop; `false` if it is another's.
+    pub(crate) fn request_stop(&self, message_id: MessageId) -> bool {
+        match self.replies().get(&message_id) {
+            Some(entry) => {
+                entry.stop.store(true, Ordering::Relaxed);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// From now on no reply begins here, and those at work are closed with the text they have.
+    pub(crate) fn hand_over(&self) {
+        self.handing_over.store(true, Ordering::Relaxed);
     }
 
     /// Whether this instance is at work on the reply.
@@ -43,12 +82,17 @@ impl Running {
         self.replies().contains_key(&message_id)
     }
 
+    /// Whether this process ends.
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.handing_over.load(Ordering::Relaxed)
+    }
+
     /// How many replies are growing here.
     pub(crate) fn count(&self) -> usize {
         self.replies().len()
     }
 
-    fn replies(&self) -> MutexGuard<'_, HashMap<MessageId, UserId>> {
+    fn replies(&self) -> MutexGuard<'_, HashMap<MessageId, Entry>> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

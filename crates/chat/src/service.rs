@@ -4,10 +4,11 @@ mod ask;
 mod create;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, Tasks, Timestamp, UserId};
+use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, PortError, Tasks, Timestamp, UserId};
 
 use crate::catalog::ModelCatalog;
 use crate::content::parse_text;
@@ -16,7 +17,7 @@ use crate::counts::MessageCounts;
 use crate::error::{ChatError, Field};
 use crate::event::{EventBody, Frame};
 use crate::generation::InstanceId;
-use crate::message::{Author, EndReason, Message, MessageStatus};
+use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{
     Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage, HistoryQuery,
     Knowledge, Meter, Personas, ReplyModel, StreamBuffer, Throttle,
@@ -99,6 +100,8 @@ pub(crate) struct Inner {
     pub(crate) runtime: ChatRuntime,
     pub(crate) settings: ChatSettings,
     pub(crate) running: Arc<Running>,
+    /// Before this (Unix ms), other instances' leases prove nothing: the database was away, so nobody could renew.
+    trusts_leases_from: AtomicI64,
     pub(crate) counts: MessageCounts,
 }
 
@@ -115,6 +118,18 @@ impl Inner {
                 tracing::warn!(%error, "the bus cannot be watched; the log is asked instead");
                 stream::pending().boxed()
             }
+        }
+    }
+
+    /// Asks whoever is at work on a reply to stop. For a reply of this process the buffer is not needed.
+    async fn request_stop(&self, message_id: MessageId) -> Result<(), PortError> {
+        let is_here = self.running.request_stop(message_id);
+        match self.ports.buffer.request_stop(message_id).await {
+            Err(error) if is_here => {
+                tracing::warn!(%error, "a stop flag was not set; the reply is this process's own");
+                Ok(())
+            }
+            answer => answer,
         }
     }
 
@@ -140,7 +155,14 @@ pub enum StopState {
 impl ChatService {
     /// The service on these ports.
     pub fn new(ports: ChatPorts, runtime: ChatRuntime, settings: ChatSettings) -> Self {
-        let inner = Inner { ports, runtime, settings, running: Arc::default(), counts: MessageCounts::default() };
+        let inner = Inner {
+            ports,
+            runtime,
+            settings,
+            running: Arc::default(),
+            trusts_leases_from: AtomicI64::new(i64::MIN),
+            counts: MessageCounts::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -177,15 +199,11 @@ impl ChatService {
         let newest = HistoryQuery::Newest { limit: 1 };
         let last = self.inner.ports.log.history(&conversation.id, newest).await?.messages.pop();
         if let Some(message) = last.filter(|message| message.status == MessageStatus::Streaming) {
-            self.inner.ports.buffer.request_stop(message.id).await?;
+            self.inner.request_stop(message.id).await?;
         }
         let is_deleted = self.inner.ports.conversations.delete(&conversation.id).await?;
         self.inner.counts.forget(user);
-        if is_deleted {
-            Ok(())
-        } else {
-            Err(ChatError::NotFound)
-        }
+        if is_deleted { Ok(()) } else { Err(ChatError::NotFound) }
     }
 
     /// A part of a session's history.
@@ -195,8 +213,10 @@ impl ChatService {
         id: &str,
         query: HistoryQuery,
     ) -> Result<HistoryPage, ChatError> {
-        let conversation = self.session(user, id).await?;
-        Ok(self.inner.ports.log.history(&conversation.id, query).await?)
+        let id: ConversationId = id.parse().map_err(|_invalid| ChatError::NotFound)?;
+        // One read brings page and owner, since this is what clients ask for most.
+        let page = self.inner.ports.log.history(&id, query).await?;
+        if page.owner == Some(user) { Ok(page) } else { Err(ChatError::NotFound) }
     }
 
     /// One message that the person may see.
@@ -224,7 +244,7 @@ impl ChatService {
             return Ok(state);
         }
         let mut bus = self.inner.watch(&reply.conversation_id).await;
-        self.inner.ports.buffer.request_stop(reply.id).await?;
+        self.inner.request_stop(reply.id).await?;
         let clock = Arc::clone(&self.inner.runtime.clock);
         let deadline = clock.now().plus_millis(STOP_WAIT_MS);
         let mut timeout = clock.sleep_until(deadline).fuse();
@@ -242,15 +262,31 @@ impl ChatService {
         Ok(stop_state(&reply).unwrap_or(StopState::Stopping))
     }
 
-    /// Says that this instance lives; called every few seconds.
+    /// Says that this instance lives; called every few seconds. While that fails, others cannot say it either: for
+    /// a lease's length afterwards nobody's silence is taken for death.
     pub async fn renew_lease(&self) -> Result<(), ChatError> {
         let until = self.inner.now().plus_seconds(LEASE_SECONDS);
-        Ok(self.inner.ports.generations.renew_lease(self.inner.settings.instance, until).await?)
+        let renewed = self.inner.ports.generations.renew_lease(self.inner.settings.instance, until).await;
+        if renewed.is_err() {
+            self.inner.trusts_leases_from.store(until.as_millis(), Ordering::Relaxed);
+        }
+        Ok(renewed?)
+    }
+
+    /// Whether a lease or a hold that has run out means that its owner is dead.
+    pub fn trusts_leases(&self) -> bool {
+        self.inner.now().as_millis() >= self.inner.trusts_leases_from.load(Ordering::Relaxed)
     }
 
     /// Gives up this instance's lease: what it has not ended, others may close at once.
     pub async fn release_lease(&self) -> Result<(), ChatError> {
         Ok(self.inner.ports.generations.release_lease(self.inner.settings.instance).await?)
+    }
+
+    /// Begins no further reply and closes those at work with the text they have: the last step of a process that
+    /// has waited for them long enough.
+    pub fn hand_over(&self) {
+        self.inner.running.hand_over();
     }
 
     /// Replies growing on this instance.
@@ -273,10 +309,10 @@ impl ChatService {
 }
 
 fn stop_state(reply: &Message) -> Option<StopState> {
-    match (reply.status, reply.why) {
-        (MessageStatus::Streaming, _) => None,
-        (_, Some(EndReason::Stopped)) => Some(StopState::Stopped),
-        (_, _) => Some(StopState::Done),
+    match reply.status {
+        MessageStatus::Streaming => None,
+        MessageStatus::Stopped => Some(StopState::Stopped),
+        MessageStatus::Done | MessageStatus::Failed | MessageStatus::Blocked => Some(StopState::Done),
     }
 }
 

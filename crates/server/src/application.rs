@@ -8,6 +8,7 @@ use actix_web::HttpServer;
 use actix_web::dev::Server;
 use anyhow::Context;
 use api::{ApiSettings, Services, TrustedProxies};
+use chat::ChatService;
 use kernel::{Clock, Entropy};
 use tokio_util::sync::CancellationToken;
 
@@ -110,7 +111,8 @@ impl Application {
             }
         };
         let serving = async {
-            let served = serve_until(server, &stop, &stopping, tasks, stop_longest).await;
+            let chat = Arc::clone(&composition.services.chat);
+            let served = serve_until(server, &stop, &stopping, (tasks, chat), stop_longest).await;
             quiet.cancel();
             served
         };
@@ -128,12 +130,16 @@ async fn keep_correct(composition: &Composition, clock: &SystemClock) {
     }
 }
 
-/// Runs the server to its end, and after it what requests have left running.
+/// Of the time to stop in, so much is kept to close what did not end by itself.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Runs the server to its end, and after it what requests have left running. Replies that are not whole when the
+/// time is nearly over are closed with the text they have.
 async fn serve_until(
     server: Server,
     stop: &CancellationToken,
     stopping: &CancellationToken,
-    tasks: TrackedTasks,
+    (tasks, chat): (TrackedTasks, Arc<ChatService>),
     longest: Duration,
 ) -> std::io::Result<()> {
     let handle = server.handle();
@@ -144,11 +150,27 @@ async fn serve_until(
     };
     stopping.cancel();
     let deadline = tokio::time::Instant::now() + longest;
-    let outcome = match ended {
-        Some(ended) => ended,
-        None => tokio::join!(handle.stop(true), server).1,
+    let closing = async {
+        tokio::time::sleep(longest.saturating_sub(CLOSING)).await;
+        chat.hand_over();
+        std::future::pending::<()>().await;
     };
-    if !tasks.finish(deadline.saturating_duration_since(tokio::time::Instant::now())).await {
+    let ending = async {
+        match ended {
+            Some(ended) => ended,
+            None => tokio::join!(handle.stop(true), server).1,
+        }
+    };
+    let rest = async {
+        let outcome = ending.await;
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        (outcome, tasks.finish(left).await)
+    };
+    let (outcome, finished) = tokio::select! {
+        done = rest => done,
+        () = closing => return Ok(()),
+    };
+    if !finished {
         let left = tasks.count();
         tracing::warn!(
             left,
@@ -209,7 +231,7 @@ fn serve(config: &Config, listener: TcpListener, services: Services) -> anyhow::
         .tcp_nodelay(true)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(u64::from(config.server.stop_seconds))
+        .shutdown_timeout(u64::from(config.server.stop_seconds).saturating_sub(CLOSING.as_secs()).max(1))
         .disable_signals()
         .listen(listener)?;
     Ok(http.run())

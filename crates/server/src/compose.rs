@@ -8,12 +8,14 @@ mod console;
 mod examine;
 mod library;
 mod model;
+mod request_ids;
 mod sign_in;
 mod stores;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter_memory::MemoryRateLimiter;
 use anyhow::Context;
 use api::{MetricsRenderer, Services};
 use auth::{AuthService, RateRule};
@@ -41,6 +43,8 @@ use stores::Stores;
 /// Passages retrieved for a question.
 const PASSAGES: u32 = 6;
 const MINUTE_MS: i64 = 60_000;
+/// People whose requests are counted at a time.
+const COUNTED_PEOPLE: usize = 50_000;
 /// A command that adds a whole ledger up may take longer than a request.
 const STATEMENT_OF_A_LOOK: Duration = Duration::from_mins(10);
 
@@ -129,8 +133,10 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     };
     let chat = Arc::new(ChatService::new(ports, runtime, chat_settings(config, instance)));
     let worker = worker(config, &on.clock, &chat, &billing, &auth);
+    let request_ids = request_ids::maker(&on.clock, &on.entropy);
     let services = Services {
         auth,
+        requests: Arc::new(MemoryRateLimiter::new(COUNTED_PEOPLE)),
         billing,
         chat,
         characters,
@@ -139,7 +145,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         metrics: on.metrics,
         tasks: on.tasks,
         clock: on.clock,
-        ids,
+        ids: request_ids,
     };
     Ok(Composition { services, worker, stores })
 }

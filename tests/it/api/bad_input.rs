@@ -14,6 +14,7 @@ on_both_profiles! {
     queries_are_checked_in_the_same_manner,
     a_lone_surrogate_is_no_text,
     unknown_fields_and_other_content_types_are_taken,
+    a_stranger_is_told_to_sign_in_and_nothing_else,
 }
 
 /// Every route with a body, and one with all that it needs.
@@ -165,4 +166,42 @@ async fn unknown_fields_and_other_content_types_are_taken(profile: Profile) {
         200,
         "no body is an empty one"
     );
+}
+
+async fn a_stranger_is_told_to_sign_in_and_nothing_else(profile: Profile) {
+    let app = TestApp::start(profile).await;
+    let (get, post) = (Method::GET, Method::POST);
+    let long = "x".repeat(300);
+    let bodies = [
+        (post.clone(), "/api/sessions".to_owned()),
+        (post.clone(), "/api/sessions/x/messages".to_owned()),
+        (Method::PATCH, "/api/sessions/x".to_owned()),
+        (Method::PUT, "/api/user/profile".to_owned()),
+        (Method::PUT, "/api/auth/password".to_owned()),
+    ];
+    for (method, path) in bodies {
+        for body in ["{", "[]", "{\"title\":3,\"content\":3,\"gender\":\"x\"}"] {
+            let request = app.request(method.clone(), &path).header("idempotency-key", "a b").body(body);
+            assert_eq!(answer(request).await.error(), (401, "unauthorized"), "{method} {path} {body}");
+        }
+    }
+    let others = [
+        (get.clone(), "/api/sessions?page=x".to_owned()),
+        (get.clone(), "/api/sessions/x/messages?limit=x".to_owned()),
+        (get.clone(), format!("/api/sessions/{long}")),
+        (Method::DELETE, format!("/api/sessions/{long}")),
+        (get.clone(), "/api/messages/x/stream?offset=x".to_owned()),
+        (post, "/api/messages/x/stop".to_owned()),
+        (get.clone(), "/api/auth/login-logs?page=x".to_owned()),
+        (Method::DELETE, format!("/api/auth/sessions/{long}")),
+        (get.clone(), "/api/billing/transactions?page=x".to_owned()),
+        (get.clone(), "/api/characters?page=x".to_owned()),
+        (get.clone(), format!("/api/characters/{long}")),
+        (get.clone(), "/api/knowledge/search?k=x".to_owned()),
+        (get, format!("/api/knowledge/passages/{long}")),
+    ];
+    for (method, path) in others {
+        let request = app.request(method.clone(), &path);
+        assert_eq!(answer(request).await.error(), (401, "unauthorized"), "{method} {path}");
+    }
 }

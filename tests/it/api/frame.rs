@@ -10,6 +10,7 @@ on_both_profiles! {
     messages_are_in_the_language_asked_for,
     every_answer_has_its_safety_headers,
     json_is_compressed_where_the_client_takes_it,
+    small_answers_and_streams_are_not_compressed,
     other_sites_may_not_call_unless_they_are_named,
     an_unknown_address_and_a_wrong_method_are_told_apart,
 }
@@ -69,6 +70,22 @@ async fn json_is_compressed_where_the_client_takes_it(profile: Profile) {
     assert_eq!(person.get("/api/characters").await.header("content-encoding"), None);
 }
 
+async fn small_answers_and_streams_are_not_compressed(profile: Profile) {
+    let app = TestApp::start(profile).await;
+    let person = app.person("one").await;
+    let takes_gzip = |method, path: &str| person.request(method, path).header("accept-encoding", "gzip, br");
+    let small = answer(takes_gzip(Method::GET, "/api/user/profile")).await;
+    assert_eq!(
+        (small.data()["nickName"].as_str(), small.header("content-encoding")),
+        (Some("one"), Some("identity"))
+    );
+    let path = format!("/api/sessions/{}/messages", person.session().await);
+    let ask = takes_gzip(Method::POST, &path).json(&serde_json::json!({ "content": "仁是什么？" }));
+    let stream = answer(ask.header("accept", "text/event-stream")).await;
+    assert_eq!(stream.header("content-encoding"), Some("identity"));
+    assert!(stream.text.contains("event: done"), "{}", stream.text);
+}
+
 async fn other_sites_may_not_call_unless_they_are_named(profile: Profile) {
     let closed = TestApp::start(profile).await;
     let ask = |app: &TestApp, origin: &str| app.request(Method::GET, "/livez").header("origin", origin);
@@ -90,6 +107,11 @@ async fn other_sites_may_not_call_unless_they_are_named(profile: Profile) {
         .header("access-control-request-headers", "authorization,content-type");
     let preflight = answer(preflight).await;
     assert_eq!((preflight.status, allowed(&preflight).as_deref()), (200, Some("https://chat.example.com")));
+    let refused = open
+        .request(Method::OPTIONS, "/api/sessions")
+        .header("origin", "https://evil.example")
+        .header("access-control-request-method", "POST");
+    assert_eq!(answer(refused).await.error(), (403, "forbidden"));
 }
 
 async fn an_unknown_address_and_a_wrong_method_are_told_apart(profile: Profile) {

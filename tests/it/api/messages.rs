@@ -12,7 +12,6 @@ on_both_profiles! {
     a_reply_costs_what_its_usage_says,
     a_repeated_client_msg_id_gets_the_same_answer,
     a_client_msg_id_is_for_one_message,
-    an_idempotency_key_does_the_same,
     a_second_question_waits_for_the_first_reply,
     a_poor_person_is_told_before_anything_is_stored,
     a_message_has_a_thousand_characters_at_most,
@@ -108,20 +107,6 @@ async fn a_client_msg_id_is_for_one_message(profile: Profile) {
     assert_eq!(other.error(), (409, "idempotency_conflict"));
     let long = json!({ "content": "仁", "clientMsgId": "x".repeat(65) });
     assert_eq!(person.ask(&session, &long).await.invalid().0, "clientMsgId");
-}
-
-async fn an_idempotency_key_does_the_same(profile: Profile) {
-    let app = TestApp::start(profile).await;
-    let person = app.person("one").await;
-    let session = person.session().await;
-    let ask = |content: &str| {
-        let request = person.request(Method::POST, &format!("/api/sessions/{session}/messages"));
-        answer(request.header("idempotency-key", "k-1").json(&json!({ "content": content })))
-    };
-    let first = ask("仁是什么？").await;
-    let again = ask("仁是什么？").await;
-    assert_eq!((again.data(), again.header("idempotent-replayed")), (first.data(), Some("true")));
-    assert_eq!(ask("义是什么？").await.error(), (409, "idempotency_conflict"));
 }
 
 async fn a_second_question_waits_for_the_first_reply(profile: Profile) {

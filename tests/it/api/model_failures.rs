@@ -114,6 +114,10 @@ async fn a_failed_question_is_replayed_as_it_was(profile: Profile) {
     let first = ask(&person, &session).await;
     let again = ask(&person, &session).await;
     assert_eq!(again.error(), first.error());
+    assert_eq!(
+        (first.header("idempotent-replayed"), again.header("idempotent-replayed")),
+        (None, Some("true"))
+    );
     assert_eq!(app.endpoint().requests().len(), 1, "a repeat asks nobody");
 }
 

@@ -8,6 +8,7 @@ use super::on_both_profiles;
 
 on_both_profiles! {
     probes_answer,
+    probes_answer_head,
     metrics_count_requests_by_route,
     the_page_is_served_with_its_files,
     a_known_file_is_not_sent_again,
@@ -24,6 +25,19 @@ async fn probes_answer(profile: Profile) {
     let verbose = app.get("/readyz?verbose").await;
     let dependencies = verbose.data()["dependencies"].as_array().expect("dependencies");
     assert!(dependencies.iter().any(|dependency| dependency["name"] == "store" && dependency["up"] == true));
+}
+
+async fn probes_answer_head(profile: Profile) {
+    let app = TestApp::start(profile).await;
+    for path in ["/livez", "/healthz", "/readyz"] {
+        let head = answer(app.request(Method::HEAD, path)).await;
+        assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
+        let refused = answer(app.request(Method::POST, path)).await;
+        assert_eq!(
+            (refused.error(), refused.header("allow")),
+            ((405, "method_not_allowed"), Some("GET, HEAD"))
+        );
+    }
 }
 
 async fn metrics_count_requests_by_route(profile: Profile) {

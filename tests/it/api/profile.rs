@@ -1,5 +1,8 @@
 //! Profile and balance over HTTP.
 
+use std::sync::Arc;
+
+use kernel::{ManualClock, Timestamp};
 use serde_json::json;
 use tests::app::{Profile, TestApp};
 
@@ -10,6 +13,8 @@ on_both_profiles! {
     a_change_is_seen_at_once_and_leaves_the_rest,
     every_broken_field_is_named,
     a_new_account_has_its_welcome,
+    the_welcome_is_there_from_the_first_moment,
+    own_messages_are_counted,
 }
 
 async fn a_profile_is_flat_and_has_its_totals(profile: Profile) {
@@ -61,4 +66,34 @@ async fn a_new_account_has_its_welcome(profile: Profile) {
     assert_eq!((&data["currency"], &data["freeAllowance"]), (&json!("credits"), &json!(0)));
     assert!(data["updatedAt"].is_i64());
     assert_eq!(person.transactions_sum().await, 5_000);
+}
+
+async fn the_welcome_is_there_from_the_first_moment(profile: Profile) {
+    const START_MS: i64 = 1_790_000_000_000;
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(START_MS)));
+    let app = TestApp::on_clock(profile, clock.clone()).await;
+    let registered = app.person("one").await;
+    let wechat = json!({ "code": "ok-ming-1", "nickName": "小明" });
+    let by_wechat = app.signed_in(&app.post("/api/auth/wechat-login", &wechat).await);
+    clock.advance_millis(60_000);
+    for person in [registered, by_wechat] {
+        // Nobody has asked for the balance yet.
+        let list = person.get("/api/billing/transactions").await;
+        let grant = &list.data()["transactions"][0];
+        assert_eq!((&grant["type"], &grant["amount"]), (&json!("grant"), &json!(1_000_000)));
+        assert_eq!(grant["createTime"], START_MS, "it is as old as the account");
+    }
+}
+
+async fn own_messages_are_counted(profile: Profile) {
+    let app = TestApp::start(profile).await;
+    let (writer, reader) = (app.person("one").await, app.person("two").await);
+    let (kept, deleted) = (writer.session().await, writer.session().await);
+    for (session, wanted) in [(&kept, 1), (&deleted, 2)] {
+        writer.ask(session, &json!({ "content": "仁是什么？" })).await.data();
+        assert_eq!(writer.get("/api/user/profile").await.data()["totalMessages"], wanted);
+    }
+    writer.delete(&format!("/api/sessions/{deleted}")).await.data();
+    assert_eq!(writer.get("/api/user/profile").await.data()["totalMessages"], 1);
+    assert_eq!(reader.get("/api/user/profile").await.data()["totalMessages"], 0);
 }

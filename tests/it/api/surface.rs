@@ -15,6 +15,7 @@ use super::on_both_profiles;
 
 on_both_profiles! {
     every_operation_of_the_document_is_answered,
+    the_passage_of_the_examples_can_be_read,
 }
 
 #[test]
@@ -76,6 +77,15 @@ async fn every_operation_of_the_document_is_answered(profile: Profile) {
         let answer = answer(app.request(method.clone(), &path)).await;
         assert!([200, 401, 422].contains(&answer.status), "{method} {path} answers {}", answer.status);
     }
+}
+
+async fn the_passage_of_the_examples_can_be_read(profile: Profile) {
+    let document: Value = serde_json::from_str(&api::openapi_json()).expect("JSON");
+    let citation = &document["components"]["schemas"]["CitationView"]["properties"];
+    let id = citation["passageId"]["example"].as_str().expect("an example");
+    let app = TestApp::start(profile).await;
+    let passage = app.person("one").await.get(&format!("/api/knowledge/passages/{id}")).await;
+    assert!(passage.data()["passage"]["text"].as_str().is_some_and(|text| text.contains("学而时习之")));
 }
 
 fn each_operation(document: &Value) -> Vec<(&str, &str, &Value)> {

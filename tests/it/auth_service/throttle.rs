@@ -19,7 +19,7 @@ async fn fail(front: &Front, times: u32) {
 
 fn retry_after(outcome: Result<auth::SignedIn, AuthError>) -> i64 {
     match outcome {
-        Err(AuthError::RateLimited { retry_after_ms }) => retry_after_ms,
+        Err(AuthError::RateLimited { retry_after_ms, .. }) => retry_after_ms,
         other => panic!("{other:?}"),
     }
 }

@@ -208,7 +208,7 @@ async fn twenty_retries_at_once_make_one_exchange(backend: &Backend) {
                 replies.insert(asked.reply.id);
             }
             // A retry beyond the person's streams is told so; it stores nothing either.
-            Err(ChatError::TooManyStreams) => {}
+            Err(ChatError::TooManyStreams { .. }) => {}
             Err(other) => panic!("{other:?}"),
         }
     }

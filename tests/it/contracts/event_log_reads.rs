@@ -15,4 +15,5 @@ on_both_databases! {
     events_follow_a_cursor,
     a_question_leads_to_its_reply,
     a_senders_own_id_names_the_message,
+    a_persons_messages_are_counted,
 }

@@ -2,7 +2,8 @@
 
 use chat::conversation::Conversation;
 use chat::message::Author;
-use chat::ports::HistoryQuery;
+use chat::ports::{CreateOutcome, HistoryQuery, Once};
+use futures::future::join_all;
 use kernel::{PageRequest, UserId};
 
 use super::stored_chat::{START, StoredChat, end_of};
@@ -14,7 +15,7 @@ pub async fn a_created_conversation_comes_back_unchanged(chat: &StoredChat) {
     let mut conversation = chat.new_conversation(chat.id());
     "温故而知新 𠀀 ' \" %".clone_into(&mut conversation.title);
     conversation.last_active_at = START.plus_seconds(9);
-    chat.conversations.create(&conversation).await.unwrap();
+    chat.conversations.create(&conversation, None).await.unwrap();
     assert_eq!(chat.conversations.get(&conversation.id).await.unwrap(), Some(conversation));
 }
 
@@ -30,8 +31,66 @@ pub async fn an_unknown_conversation_is_absent(chat: &StoredChat) {
 pub async fn an_id_is_taken_once(chat: &StoredChat) {
     let first = chat.conversation(chat.id()).await;
     let second = Conversation { owner: chat.id(), ..first.clone() };
-    assert!(chat.conversations.create(&second).await.is_err());
+    assert!(chat.conversations.create(&second, None).await.is_err());
     assert_eq!(chat.conversations.get(&first.id).await.unwrap(), Some(first));
+}
+
+/// A key makes one conversation of its owner; the same request again is answered by that one as it is now.
+pub async fn a_key_makes_one_conversation(chat: &StoredChat) {
+    let first = chat.new_conversation(chat.id());
+    let again = chat.new_conversation(first.owner);
+    let once = once("k-1", "h1");
+    assert_eq!(chat.conversations.create(&first, Some(&once)).await.unwrap(), CreateOutcome::Created);
+    assert!(chat.conversations.rename(&first.id, "论语").await.unwrap());
+    let renamed = Conversation { title: "论语".to_owned(), ..first };
+    let replayed = CreateOutcome::Replayed(renamed.clone());
+    assert_eq!(chat.conversations.create(&again, Some(&once)).await.unwrap(), replayed);
+    assert_eq!(listed(chat, again.owner, PageRequest::new(1, ALL, ALL)).await, [renamed]);
+}
+
+/// One key is for one request, each owner has keys of their own, and other keys and none make others.
+pub async fn a_key_is_for_one_request_of_one_owner(chat: &StoredChat) {
+    let (owner, other) = (chat.id(), chat.id());
+    let create = async |owner, once: Option<Once>| {
+        chat.conversations.create(&chat.new_conversation(owner), once.as_ref()).await.unwrap()
+    };
+    assert_eq!(create(owner, Some(once("k-1", "h1"))).await, CreateOutcome::Created);
+    assert_eq!(create(owner, Some(once("k-1", "h2"))).await, CreateOutcome::Conflict);
+    for (owner, once) in
+        [(other, Some(once("k-1", "h2"))), (owner, Some(once("k-2", "h1"))), (owner, None), (owner, None)]
+    {
+        assert_eq!(create(owner, once).await, CreateOutcome::Created);
+    }
+    assert_eq!(listed(chat, owner, PageRequest::new(1, ALL, ALL)).await.len(), 4);
+}
+
+/// A use of a key that is too old does not count, and neither does one whose conversation is deleted.
+pub async fn a_key_is_free_again_after_its_time_and_after_a_deletion(chat: &StoredChat) {
+    let owner = chat.id();
+    let (old, young, last) =
+        (chat.new_conversation(owner), chat.new_conversation(owner), chat.new_conversation(owner));
+    let once = once("k-1", "h1");
+    assert_eq!(chat.conversations.create(&old, Some(&once)).await.unwrap(), CreateOutcome::Created);
+    let late = Once { since: START.plus_millis(1), body_hash: "h2".to_owned(), ..once.clone() };
+    assert_eq!(chat.conversations.create(&young, Some(&late)).await.unwrap(), CreateOutcome::Created);
+    assert_eq!(chat.conversations.get(&old.id).await.unwrap(), Some(old));
+    assert!(chat.conversations.delete(&young.id).await.unwrap());
+    assert_eq!(chat.conversations.create(&last, Some(&once)).await.unwrap(), CreateOutcome::Created);
+}
+
+/// However many come at once with one key, one creates and the others get what it made.
+pub async fn one_key_creates_once_however_many_come_together(chat: &StoredChat) {
+    let (owner, once) = (chat.id(), once("k-1", "h1"));
+    let creations = (0..8).map(|_| {
+        let (conversation, once) = (chat.new_conversation(owner), once.clone());
+        async move { chat.conversations.create(&conversation, Some(&once)).await.unwrap() }
+    });
+    let outcomes = join_all(creations).await;
+    let stored = listed(chat, owner, PageRequest::new(1, ALL, ALL)).await;
+    let [stored] = stored.as_slice() else { panic!("{stored:?}") };
+    let replayed = CreateOutcome::Replayed(stored.clone());
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == CreateOutcome::Created).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == replayed).count(), 7);
 }
 
 /// The last active stands first; among equals the newest id.
@@ -128,7 +187,8 @@ pub async fn a_saga_outlives_its_conversation(chat: &StoredChat) {
     chat.conversations.delete(&conversation.id).await.unwrap();
     let saga = chat.generations.get(exchange.reply.id).await.unwrap().unwrap();
     assert_eq!(saga.conversation_id, conversation.id);
-    assert!(chat.generations.checkpoint(exchange.reply.id, 1, "学").await.unwrap());
+    let kept = chat.generations.checkpoint(exchange.reply.id, 1, "学").await.unwrap();
+    assert!(!kept, "its writer learns that there is nothing to write for");
 }
 
 /// One conversation's deletion touches no other.
@@ -140,6 +200,10 @@ pub async fn a_deletion_leaves_other_conversations_whole(chat: &StoredChat) {
     chat.conversations.delete(&deleted.id).await.unwrap();
     assert_eq!(chat.newest(&kept, 10).await.len(), 2);
     assert_eq!(chat.log.events(&kept.id, 0, 10).await.unwrap().len(), 3);
+}
+
+fn once(key: &str, body_hash: &str) -> Once {
+    Once { key: key.to_owned(), body_hash: body_hash.to_owned(), since: START.plus_seconds(-1) }
 }
 
 async fn listed(chat: &StoredChat, owner: UserId, page: PageRequest) -> Vec<Conversation> {

@@ -70,13 +70,13 @@ pub async fn pages_since_a_seq_ascend_by_the_latest_event(chat: &StoredChat) {
 pub async fn an_empty_history_still_has_a_head(chat: &StoredChat) {
     let conversation = chat.conversation(chat.id()).await;
     let unknown = chat.new_conversation(chat.id());
-    for one in [&conversation, &unknown] {
+    for (one, owner) in [(&conversation, conversation.owner.into()), (&unknown, None)] {
         let page = read(chat, one, HistoryQuery::Newest { limit: 9 }).await;
-        assert_eq!(page, HistoryPage { messages: vec![], has_more: false, head: 0 });
+        assert_eq!(page, HistoryPage { messages: vec![], has_more: false, head: 0, owner });
     }
     let (busy, _) = told(chat, 1).await;
     let page = read(chat, &busy, HistoryQuery::Since { seq: 3, limit: 9 }).await;
-    assert_eq!(page, HistoryPage { messages: vec![], has_more: false, head: 3 });
+    assert_eq!(page, HistoryPage { messages: vec![], has_more: false, head: 3, owner: Some(busy.owner) });
 }
 
 /// A growing reply shows its last checkpoint wherever it is read.
@@ -119,6 +119,20 @@ pub async fn a_senders_own_id_names_the_message(chat: &StoredChat) {
     assert_eq!(by_another, None);
     let unused = chat.log.by_client_msg_id(&conversation.id, question.author, "unused").await.unwrap();
     assert_eq!(unused, None);
+}
+
+/// A person's own messages count in all their conversations, replies and other people's do not, deleted ones no more.
+pub async fn a_persons_messages_are_counted(chat: &StoredChat) {
+    let owner = chat.id();
+    let (kept, deleted) = (chat.conversation(owner).await, chat.conversation(owner).await);
+    assert_eq!(chat.log.count_by(owner).await.unwrap(), 0);
+    chat.answered(&kept).await;
+    chat.answered(&kept).await;
+    chat.answered(&deleted).await;
+    chat.answered(&chat.conversation(chat.id()).await).await;
+    assert_eq!(chat.log.count_by(owner).await.unwrap(), 3);
+    assert!(chat.conversations.delete(&deleted.id).await.unwrap());
+    assert_eq!(chat.log.count_by(owner).await.unwrap(), 2);
 }
 
 async fn told(chat: &StoredChat, turns: usize) -> (Conversation, Vec<Exchange>) {

@@ -61,7 +61,7 @@ impl StoredChat {
     /// A stored conversation.
     pub async fn conversation(&self, owner: UserId) -> Conversation {
         let conversation = self.new_conversation(owner);
-        self.conversations.create(&conversation).await.unwrap();
+        self.conversations.create(&conversation, None).await.unwrap();
         conversation
     }
 

@@ -80,7 +80,7 @@ fn relation(common: &str) -> String {
             "你问到的「{common}」就在这一段里：把前后文连起来读，它在说谁、在什么情形下说，意思便清楚了。"
         )
     } else {
-        "这一段的字句与你的问题不同，说的却是相近的事：不妨把它放到你眼下的处境里再读一遍。".to_owned()
+        "这一段与你的问题只有零星字词相合，未必切题；离线模型不懂文意，是否有用，还请你自己斟酌。".to_owned()
     }
 }
 
@@ -103,7 +103,7 @@ fn closing_line(prompt: &Prompt) -> Option<String> {
         .bytes()
         .fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
     let line = lines.get(seed.checked_rem(lines.len())?)?;
-    Some(format!("送你一句我常说的：{line}"))
+    Some(format!("再说一句：{line}"))
 }
 
 fn shortened(question: &str) -> String {

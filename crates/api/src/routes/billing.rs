@@ -1,13 +1,16 @@
 //! Transactions, and what the models cost.
 
+use std::sync::Arc;
+
 use actix_web::{get, web};
 use billing::{BillingService, Transaction, TransactionKind};
 use chat::{ChatService, DEFAULT_ALIAS};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::detached::Writes;
 use crate::envelope::{Envelope, Pagination, Reply, page_request};
-use crate::extract::{CurrentUser, Query};
+use crate::extract::{CurrentUser, FromCaller, Query};
 use crate::problem::{Problem, Rule};
 use crate::settings::ApiSettings;
 
@@ -89,13 +92,18 @@ pub(crate) struct TransactionsData {
     responses((status = 200, description = "流水", body = Envelope<TransactionsData>)))]
 #[get("/api/billing/transactions")]
 pub(crate) async fn list_transactions(
-    CurrentUser(caller): CurrentUser,
-    Query(query): Query<TransactionsQuery>,
-    billing: web::Data<BillingService>,
+    FromCaller(caller, Query(query)): FromCaller<Query<TransactionsQuery>>,
+    billing: Writes<BillingService>,
     settings: web::Data<ApiSettings>,
 ) -> Result<Reply<TransactionsData>, Problem> {
     let request = page_request(query.page, query.page_size, &settings);
-    let page = billing.transactions(caller.user_id, query.filter()?, request).await?;
+    let (user, filter) = (caller.user_id, query.filter()?);
+    // The list begins with the welcome, which a first look may have to post.
+    let work = |billing: Arc<BillingService>| async move {
+        billing.ensure_account(user).await?;
+        billing.transactions(user, filter, request).await
+    };
+    let page = billing.run(work).await?;
     let pagination = Pagination::of(&page, request);
     let transactions = page.items.into_iter().map(Into::into).collect();
     Ok(Reply::new(TransactionsData { transactions, pagination }))

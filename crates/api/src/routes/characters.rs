@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::envelope::{Envelope, Pagination, Reply, page_request};
-use crate::extract::{CurrentUser, PathText, Query};
+use crate::extract::{FromCaller, PathText, Query};
 use crate::problem::{Problem, Rule};
 use crate::settings::ApiSettings;
 
@@ -188,8 +188,7 @@ pub(crate) struct CharactersData {
     responses((status = 200, description = "角色列表", body = Envelope<CharactersData>)))]
 #[get("/api/characters")]
 pub(crate) async fn list_characters(
-    _caller: CurrentUser,
-    Query(query): Query<CharactersQuery>,
+    FromCaller(_caller, Query(query)): FromCaller<Query<CharactersQuery>>,
     service: web::Data<CharacterService>,
     settings: web::Data<ApiSettings>,
 ) -> Result<Reply<CharactersData>, Problem> {
@@ -222,8 +221,7 @@ pub(crate) struct CharacterData {
     responses((status = 200, description = "角色", body = Envelope<CharacterData>)))]
 #[get("/api/characters/{id}")]
 pub(crate) async fn get_character(
-    _caller: CurrentUser,
-    PathText(id): PathText,
+    FromCaller(_caller, PathText(id)): FromCaller<PathText>,
     service: web::Data<CharacterService>,
 ) -> Result<Reply<CharacterData>, Problem> {
     let character = service.get(&id).ok_or_else(Problem::not_found)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::envelope::{Envelope, Reply};
-use crate::extract::{CurrentUser, PathText, Query};
+use crate::extract::{CurrentUser, FromCaller, PathText, Query};
 use crate::problem::Problem;
 
 /// 查什么。
@@ -118,8 +118,7 @@ pub(crate) struct SearchData {
     responses((status = 200, description = "结果", body = Envelope<SearchData>)))]
 #[get("/api/knowledge/search")]
 pub(crate) async fn search(
-    _caller: CurrentUser,
-    Query(params): Query<SearchParams>,
+    FromCaller(_caller, Query(params)): FromCaller<Query<SearchParams>>,
     library: web::Data<LibraryService>,
 ) -> Result<Reply<SearchData>, Problem> {
     let hits = library.search(&params.query()?).await?;
@@ -187,8 +186,7 @@ pub(crate) struct PassageData {
     responses((status = 200, description = "原文", body = Envelope<PassageData>)))]
 #[get("/api/knowledge/passages/{id}")]
 pub(crate) async fn get_passage(
-    _caller: CurrentUser,
-    PathText(id): PathText,
+    FromCaller(_caller, PathText(id)): FromCaller<PathText>,
     library: web::Data<LibraryService>,
 ) -> Result<Reply<PassageData>, Problem> {
     let passage = library.passage(&id).ok_or_else(Problem::not_found)?;

@@ -1,6 +1,6 @@
 //! Messages of a session: asking, reading back, following a reply, stopping it.
 
-use actix_web::http::header::{ACCEPT, HeaderName, HeaderValue};
+use actix_web::http::header::{ACCEPT, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder, get, post, web};
 use chat::ports::{HistoryPage, HistoryQuery};
 use chat::{ChatService, Message, Question, StopState};
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::detached::Writes;
-use crate::envelope::{Envelope, Reply};
-use crate::extract::{Body, CurrentUser, MessagePath, PathText, Query};
+use crate::envelope::{Envelope, Reply, mark_replayed};
+use crate::extract::{Body, FromCaller, Idempotency, MessagePath, PathText, Query};
 use crate::message_view::{AnswerView, MessageView, Producer, Viewer};
 use crate::problem::{Problem, Rule};
 use crate::settings::ApiSettings;
@@ -50,7 +50,7 @@ impl From<SendMessage> for Question {
 断开连接不会停止回复。",
     params(
         ("id" = String, Path, description = "会话编号"),
-        ("Idempotency-Key" = Option<String>, Header, description = "等同于 `clientMsgId`；后者优先"),
+        ("Idempotency-Key" = Option<String>, Header, description = "与 `clientMsgId` 作用相同，后者优先；1 到 128 个可见的 ASCII 字符"),
     ),
     request_body = SendMessage,
     responses((status = 200, description = "回复", content(
@@ -61,32 +61,30 @@ impl From<SendMessage> for Question {
 pub(crate) async fn send_message(
     request: HttpRequest,
     viewer: Viewer,
-    CurrentUser(caller): CurrentUser,
-    PathText(id): PathText,
-    Body(body): Body<SendMessage>,
+    FromCaller(caller, (PathText(id), Idempotency(key), Body(body))): FromCaller<Sent>,
     chat: Writes<ChatService>,
 ) -> Result<HttpResponse, Problem> {
     let user = caller.user_id;
-    let question =
-        Question { client_msg_id: body.client_msg_id.clone().or(idempotency_key(&request)), ..body.into() };
+    let client_msg_id = body.client_msg_id.clone().or_else(|| key.map(|key| key.client_msg_id()));
+    let question = Question { client_msg_id, ..body.into() };
     let asked = chat.run(|chat| async move { chat.ask(user, &id, question).await }).await?;
     if wants_events(&request) {
         let frames = chat.service().follow(user, asked.reply.id, None, None).await?;
         let mut response = sse::respond(frames, viewer, 0);
         if asked.replayed {
-            let name = HeaderName::from_static("idempotent-replayed");
-            response.headers_mut().insert(name, HeaderValue::from_static("true"));
+            mark_replayed(response.headers_mut());
         }
         return Ok(response);
     }
     let reply = chat.service().finished(user, asked.reply.id).await?;
-    answer(reply, &viewer.producer).map(|answer| answer.replayed(asked.replayed).respond_to(&request))
+    match answer(reply, &viewer.producer) {
+        Ok(answer) => Ok(answer.replayed(asked.replayed).respond_to(&request)),
+        Err(problem) => Err(problem.replayed(asked.replayed)),
+    }
 }
 
-/// A message's own id does what this header does elsewhere, so either will do.
-fn idempotency_key(request: &HttpRequest) -> Option<String> {
-    request.headers().get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
+/// A message that is sent. Its own id does what the key does elsewhere, so either will do.
+type Sent = (PathText, Idempotency, Body<SendMessage>);
 
 /// The whole reply. One that failed before its first character is an error; the question is kept.
 fn answer(reply: Message, producer: &Producer) -> Result<Reply<AnswerView>, Problem> {
@@ -122,9 +120,7 @@ pub(crate) struct StreamQuery {
 pub(crate) async fn stream_message(
     request: HttpRequest,
     viewer: Viewer,
-    CurrentUser(caller): CurrentUser,
-    MessagePath(id): MessagePath,
-    Query(query): Query<StreamQuery>,
+    FromCaller(caller, (MessagePath(id), Query(query))): FromCaller<(MessagePath, Query<StreamQuery>)>,
     chat: web::Data<ChatService>,
 ) -> Result<HttpResponse, Problem> {
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
@@ -151,8 +147,7 @@ pub(crate) struct StopData {
     responses((status = 200, description = "停止的结果", body = Envelope<StopData>)))]
 #[post("/api/messages/{id}/stop")]
 pub(crate) async fn stop_message(
-    CurrentUser(caller): CurrentUser,
-    MessagePath(id): MessagePath,
+    FromCaller(caller, MessagePath(id)): FromCaller<MessagePath>,
     chat: Writes<ChatService>,
 ) -> Result<Reply<StopData>, Problem> {
     let state = chat.run(|chat| async move { chat.stop(caller.user_id, id).await }).await?;
@@ -230,9 +225,7 @@ impl HistoryData {
     responses((status = 200, description = "一段历史", body = Envelope<HistoryData>)))]
 #[get("/api/sessions/{id}/messages")]
 pub(crate) async fn list_messages(
-    CurrentUser(caller): CurrentUser,
-    PathText(id): PathText,
-    Query(params): Query<HistoryParams>,
+    FromCaller(caller, (PathText(id), Query(params))): FromCaller<(PathText, Query<HistoryParams>)>,
     chat: web::Data<ChatService>,
     settings: web::Data<ApiSettings>,
     producer: web::Data<Producer>,

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get, guard, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -44,6 +44,20 @@ pub(crate) async fn healthz(settings: web::Data<ApiSettings>) -> Reply<AliveData
     alive(&settings)
 }
 
+/// Addresses of probes, which some watchers ask by HEAD. Not in the OpenAPI document: a HEAD says what its GET says.
+pub(crate) const PROBES: [&str; 3] = ["/livez", "/healthz", "/readyz"];
+
+/// Adds the probes' HEAD.
+pub(crate) fn heads(config: &mut web::ServiceConfig) {
+    async fn head_alive(settings: web::Data<ApiSettings>) -> Reply<AliveData> {
+        alive(&settings)
+    }
+    for path in ["/livez", "/healthz"] {
+        config.service(web::resource(path).guard(guard::Head()).to(head_alive));
+    }
+    config.service(web::resource("/readyz").guard(guard::Head()).to(answer_readiness));
+}
+
 /// 依赖的状态。
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +95,14 @@ pub(crate) struct ReadyData {
     responses((status = 200, description = "可以服务", body = Envelope<ReadyData>)))]
 #[get("/readyz")]
 pub(crate) async fn readyz(
+    request: HttpRequest,
+    context: Context,
+    health: web::Data<dyn Health>,
+) -> HttpResponse {
+    answer_readiness(request, context, health).await
+}
+
+async fn answer_readiness(
     request: HttpRequest,
     context: Context,
     health: web::Data<dyn Health>,

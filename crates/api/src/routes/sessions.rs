@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::detached::Writes;
 use crate::envelope::{Envelope, Nothing, PageQuery, Pagination, Reply};
-use crate::extract::{Body, CurrentUser, PathText, Query};
+use crate::extract::{Body, FromCaller, Idempotency, PathText, Query};
 use crate::message_view::{MessageView, Producer};
 use crate::problem::Problem;
 use crate::settings::ApiSettings;
@@ -77,18 +77,21 @@ pub(crate) struct CreateSession {
 }
 
 #[utoipa::path(tag = "会话", summary = "新建会话", description = "与一个角色开始对话；不指定角色时是孔子。",
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1 到 128 个可见的 ASCII 字符；24 小时内重发同一个键得到原来的会话")),
     request_body = CreateSession,
     responses((status = 200, description = "新会话", body = Envelope<SessionData>)))]
 #[post("/api/sessions")]
 pub(crate) async fn create_session(
-    CurrentUser(caller): CurrentUser,
-    Body(body): Body<CreateSession>,
+    FromCaller(caller, (Idempotency(key), Body(body))): FromCaller<(Idempotency, Body<CreateSession>)>,
     chat: Writes<ChatService>,
 ) -> Result<Reply<SessionData>, Problem> {
     let work = |chat: Arc<ChatService>| async move {
-        chat.create_session(caller.user_id, body.character_id.as_deref(), body.title.as_deref()).await
+        let (character, title) = (body.character_id.as_deref(), body.title.as_deref());
+        chat.create_session_once(caller.user_id, character, title, key).await
     };
-    chat.run(work).await.map(SessionData::reply)
+    let created = chat.run(work).await?;
+    Ok(SessionData::reply(created.conversation).replayed(created.replayed))
 }
 
 /// 会话列表。
@@ -105,8 +108,7 @@ pub(crate) struct SessionsData {
     responses((status = 200, description = "会话列表", body = Envelope<SessionsData>)))]
 #[get("/api/sessions")]
 pub(crate) async fn list_sessions(
-    CurrentUser(caller): CurrentUser,
-    Query(query): Query<PageQuery>,
+    FromCaller(caller, Query(query)): FromCaller<Query<PageQuery>>,
     chat: web::Data<ChatService>,
     settings: web::Data<ApiSettings>,
     producer: web::Data<Producer>,
@@ -125,8 +127,7 @@ pub(crate) async fn list_sessions(
     responses((status = 200, description = "会话", body = Envelope<SessionData>)))]
 #[get("/api/sessions/{id}")]
 pub(crate) async fn get_session(
-    CurrentUser(caller): CurrentUser,
-    PathText(id): PathText,
+    FromCaller(caller, PathText(id)): FromCaller<PathText>,
     chat: web::Data<ChatService>,
 ) -> Result<Reply<SessionData>, Problem> {
     Ok(SessionData::reply(chat.session(caller.user_id, &id).await?))
@@ -146,9 +147,7 @@ pub(crate) struct RenameSession {
     responses((status = 200, description = "改名后的会话", body = Envelope<SessionData>)))]
 #[patch("/api/sessions/{id}")]
 pub(crate) async fn rename_session(
-    CurrentUser(caller): CurrentUser,
-    PathText(id): PathText,
-    Body(body): Body<RenameSession>,
+    FromCaller(caller, (PathText(id), Body(body))): FromCaller<(PathText, Body<RenameSession>)>,
     chat: Writes<ChatService>,
 ) -> Result<Reply<SessionData>, Problem> {
     let work = |chat: Arc<ChatService>| async move { chat.rename(caller.user_id, &id, &body.title).await };
@@ -160,8 +159,7 @@ pub(crate) async fn rename_session(
     responses((status = 200, description = "已删除", body = Envelope<Nothing>)))]
 #[delete("/api/sessions/{id}")]
 pub(crate) async fn delete_session(
-    CurrentUser(caller): CurrentUser,
-    PathText(id): PathText,
+    FromCaller(caller, PathText(id)): FromCaller<PathText>,
     chat: Writes<ChatService>,
 ) -> Result<Reply<Nothing>, Problem> {
     chat.run(|chat| async move { chat.delete(caller.user_id, &id).await }).await?;

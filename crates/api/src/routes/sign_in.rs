@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, get, post, put, web};
-use auth::{AuthService, RefreshGrant, Registration, SignedIn, TokenPair, WechatProfile};
+use auth::{AuthError, AuthService, RefreshGrant, Registration, SignedIn, TokenPair, WechatProfile};
+use billing::BillingService;
 use mbti_roles::{Character, CharacterService};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 use crate::context::Origin;
 use crate::detached::Writes;
 use crate::envelope::{Envelope, Nothing, Reply};
-use crate::extract::{Body, CurrentUser, has_authorization};
+use crate::extract::{Body, CurrentUser, FromCaller, has_authorization};
 use crate::problem::{Problem, Rule};
 use crate::routes::user::UserView;
 
@@ -41,7 +42,7 @@ pub(crate) struct TokensData {
     #[schema(example = "eyJhbGciOiJFZERTQSJ9.e30.c2ln")]
     token: String,
     /// 刷新令牌，只用一次。
-    #[schema(example = "r1.AZPVyF8eerxN7wEjRWeJqw.0.c2lnbmF0dXJl")]
+    #[schema(example = "jxr1.AZPVyF8eerxN7wEjRWeJqw.0.c2lnbmF0dXJl")]
     refresh_token: String,
     /// 访问令牌的有效期，秒。
     #[schema(example = 900)]
@@ -81,9 +82,16 @@ pub(crate) async fn register(
     Origin(origin): Origin,
     Body(body): Body<Register>,
     auth: Writes<AuthService>,
+    billing: Writes<BillingService>,
 ) -> Result<Reply<SignedInData>, Problem> {
     let registration = Registration { email: body.email, password: body.password, nick_name: body.nick_name };
-    let signed_in = auth.run(|auth| async move { auth.register(registration, &origin).await }).await?;
+    let billing = billing.shared();
+    let work = |auth: Arc<AuthService>| async move {
+        let signed_in = auth.register(registration, &origin).await?;
+        welcome(&billing, &signed_in).await;
+        Ok::<_, AuthError>(signed_in)
+    };
+    let signed_in = auth.run(work).await?;
     Ok(Reply::new(signed_in.into()))
 }
 
@@ -159,6 +167,13 @@ pub(crate) struct WechatSignedInData {
     default_characters: Vec<DefaultCharacter>,
 }
 
+impl WechatSignedInData {
+    fn reply(signed_in: SignedIn, characters: &CharacterService) -> Reply<Self> {
+        let default_characters = characters.free().into_iter().map(Into::into).collect();
+        Reply::new(Self { signed_in: signed_in.into(), default_characters })
+    }
+}
+
 /// 一个免费角色。
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -194,9 +209,11 @@ pub(crate) async fn wechat_login(
     Origin(origin): Origin,
     Body(body): Body<WechatLogin>,
     auth: Writes<AuthService>,
+    billing: Writes<BillingService>,
     characters: web::Data<CharacterService>,
 ) -> Result<Reply<WechatSignedInData>, Problem> {
-    sign_in_by_wechat(origin, body, &auth, &characters).await
+    let signed_in = sign_in_by_wechat(origin, body, &auth, billing.shared()).await?;
+    Ok(WechatSignedInData::reply(signed_in, &characters))
 }
 
 #[utoipa::path(tag = "登录", summary = "微信小程序登录（同 wechat-login）", security(()),
@@ -207,21 +224,38 @@ pub(crate) async fn wxlogin(
     Origin(origin): Origin,
     Body(body): Body<WechatLogin>,
     auth: Writes<AuthService>,
+    billing: Writes<BillingService>,
     characters: web::Data<CharacterService>,
 ) -> Result<Reply<WechatSignedInData>, Problem> {
-    sign_in_by_wechat(origin, body, &auth, &characters).await
+    let signed_in = sign_in_by_wechat(origin, body, &auth, billing.shared()).await?;
+    Ok(WechatSignedInData::reply(signed_in, &characters))
 }
 
 async fn sign_in_by_wechat(
     origin: auth::RequestOrigin,
     body: WechatLogin,
     auth: &Writes<AuthService>,
-    characters: &CharacterService,
-) -> Result<Reply<WechatSignedInData>, Problem> {
+    billing: Arc<BillingService>,
+) -> Result<SignedIn, Problem> {
     let (code, profile) = body.into_parts();
-    let signed_in = auth.run(|auth| async move { auth.wechat_login(&code, profile, &origin).await }).await?;
-    let default_characters = characters.free().into_iter().map(Into::into).collect();
-    Ok(Reply::new(WechatSignedInData { signed_in: signed_in.into(), default_characters }))
+    let work = |auth: Arc<AuthService>| async move {
+        let signed_in = auth.wechat_login(&code, profile, &origin).await?;
+        welcome(&billing, &signed_in).await;
+        Ok::<_, AuthError>(signed_in)
+    };
+    auth.run(work).await
+}
+
+/// Gives a new person their account and its welcome grant. Whoever misses it here gets it at the first look at the
+/// balance, so a failure is worth a line and no more.
+async fn welcome(billing: &BillingService, signed_in: &SignedIn) {
+    if !signed_in.is_new_user {
+        return;
+    }
+    let user = signed_in.user.id;
+    if let Err(error) = billing.ensure_account(user).await {
+        tracing::warn!(%error, user.id = %user, "a new person's account was not opened; it will be when it is needed");
+    }
 }
 
 /// 令牌是否有效。
@@ -251,7 +285,7 @@ pub(crate) async fn verify(CurrentUser(caller): CurrentUser) -> Reply<VerifyData
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Refresh {
     /// 刷新令牌；不写则用仍然有效的访问令牌。
-    #[schema(value_type = Option<String>, example = "r1.AZPVyF8eerxN7wEjRWeJqw.0.c2lnbmF0dXJl")]
+    #[schema(value_type = Option<String>, example = "jxr1.AZPVyF8eerxN7wEjRWeJqw.0.c2lnbmF0dXJl")]
     refresh_token: Option<SecretString>,
 }
 
@@ -313,8 +347,7 @@ pub(crate) struct ChangePassword {
 #[put("/api/auth/password")]
 pub(crate) async fn change_password(
     Origin(origin): Origin,
-    CurrentUser(caller): CurrentUser,
-    Body(body): Body<ChangePassword>,
+    FromCaller(caller, Body(body)): FromCaller<Body<ChangePassword>>,
     auth: Writes<AuthService>,
 ) -> Result<Reply<Nothing>, Problem> {
     let work = |auth: Arc<AuthService>| async move {

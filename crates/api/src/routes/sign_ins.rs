@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::detached::Writes;
 use crate::envelope::{Envelope, Nothing, PageQuery, Pagination, Reply};
-use crate::extract::{CurrentUser, PathText, Query};
+use crate::extract::{CurrentUser, FromCaller, PathText, Query};
 use crate::problem::Problem;
 use crate::settings::ApiSettings;
 
@@ -63,8 +63,7 @@ pub(crate) struct LoginLogsData {
     responses((status = 200, description = "登录记录", body = Envelope<LoginLogsData>)))]
 #[get("/api/auth/login-logs")]
 pub(crate) async fn list_login_logs(
-    CurrentUser(caller): CurrentUser,
-    Query(query): Query<PageQuery>,
+    FromCaller(caller, Query(query)): FromCaller<Query<PageQuery>>,
     auth: web::Data<AuthService>,
     settings: web::Data<ApiSettings>,
 ) -> Result<Reply<LoginLogsData>, Problem> {
@@ -135,8 +134,7 @@ pub(crate) async fn list_sign_ins(
     responses((status = 200, description = "已结束", body = Envelope<Nothing>)))]
 #[delete("/api/auth/sessions/{id}")]
 pub(crate) async fn revoke_sign_in(
-    CurrentUser(caller): CurrentUser,
-    PathText(id): PathText,
+    FromCaller(caller, PathText(id)): FromCaller<PathText>,
     auth: Writes<AuthService>,
 ) -> Result<Reply<Nothing>, Problem> {
     let session: auth::SessionId = id.parse().map_err(|_not_an_id| Problem::not_found())?;

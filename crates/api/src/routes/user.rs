@@ -3,13 +3,13 @@
 use actix_web::{get, put, web};
 use auth::{AuthService, ProfileChange, User};
 use billing::{Balance, BillingService};
-use mbti_roles::CharacterService;
+use chat::ChatService;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::detached::Writes;
 use crate::envelope::{Envelope, Reply};
-use crate::extract::{Body, CurrentUser};
+use crate::extract::{Body, CurrentUser, FromCaller};
 use crate::problem::Problem;
 
 /// 用户。
@@ -84,7 +84,7 @@ pub(crate) struct ProfileData {
     /// 用户的各字段。
     #[serde(flatten)]
     user: UserView,
-    /// 消息总数。
+    /// 自己发出的消息总数。
     #[schema(example = 0)]
     total_messages: u64,
     /// 获赞总数。
@@ -104,12 +104,12 @@ pub(crate) struct ProfileData {
 
 impl ProfileData {
     /// Rooms, likes and skills have no count before they exist.
-    fn of(user: User, characters: &CharacterService) -> Self {
+    fn of(user: User, total_messages: u64, free_characters: &FreeCharacters) -> Self {
         Self {
             user: UserView::of(user, false),
-            total_messages: 0,
+            total_messages,
             total_likes: 0,
-            owned_characters: characters.free().len(),
+            owned_characters: free_characters.0,
             total_skill_level: 0,
             joined_rooms: Vec::new(),
             favorite_characters: Vec::new(),
@@ -117,16 +117,21 @@ impl ProfileData {
     }
 }
 
+/// How many characters everybody has from the start, counted once.
+pub(crate) struct FreeCharacters(pub(crate) usize);
+
 #[utoipa::path(tag = "用户", summary = "个人资料", description = "可能是 5 秒以内的旧值。",
     responses((status = 200, description = "个人资料", body = Envelope<ProfileData>)))]
 #[get("/api/user/profile")]
 pub(crate) async fn get_profile(
     CurrentUser(caller): CurrentUser,
     auth: web::Data<AuthService>,
-    characters: web::Data<CharacterService>,
+    chat: web::Data<ChatService>,
+    free_characters: web::Data<FreeCharacters>,
 ) -> Result<Reply<ProfileData>, Problem> {
     let user = auth.profile(caller.user_id).await?;
-    Ok(Reply::new(ProfileData::of(user, &characters)))
+    let total_messages = chat.message_count(caller.user_id).await?;
+    Ok(Reply::new(ProfileData::of(user, total_messages, &free_characters)))
 }
 
 /// 要改的资料；不写的不变。
@@ -171,13 +176,14 @@ impl From<UpdateProfile> for ProfileChange {
     responses((status = 200, description = "改后的资料", body = Envelope<ProfileData>)))]
 #[put("/api/user/profile")]
 pub(crate) async fn update_profile(
-    CurrentUser(caller): CurrentUser,
-    Body(body): Body<UpdateProfile>,
+    FromCaller(caller, Body(body)): FromCaller<Body<UpdateProfile>>,
     auth: Writes<AuthService>,
-    characters: web::Data<CharacterService>,
+    chat: web::Data<ChatService>,
+    free_characters: web::Data<FreeCharacters>,
 ) -> Result<Reply<ProfileData>, Problem> {
     let user = auth.run(|auth| async move { auth.update_profile(caller.user_id, body.into()).await }).await?;
-    Ok(Reply::new(ProfileData::of(user, &characters)))
+    let total_messages = chat.message_count(caller.user_id).await?;
+    Ok(Reply::new(ProfileData::of(user, total_messages, &free_characters)))
 }
 
 /// 余额，单位是点（百万分之一元）。

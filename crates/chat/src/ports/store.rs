@@ -211,6 +211,8 @@ pub struct HistoryPage {
     pub has_more: bool,
     /// The conversation's head when the page was read.
     pub head: u64,
+    /// Whose the conversation is; `None` where there is none, or where it is nobody's.
+    pub owner: Option<UserId>,
 }
 
 /// The durable, gapless log of every conversation, and the messages that it made.
@@ -272,7 +274,8 @@ pub trait GenerationStore: Send + Sync {
 
     /// Keeps the text so far, so that a crash loses little.
     ///
-    /// MUST write only while the saga is streaming in this generation, and answer `false` otherwise.
+    /// MUST write only while the saga is streaming in this generation and its message is there, and answer `false`
+    /// otherwise: a writer whose conversation was deleted gives up.
     async fn checkpoint(&self, id: MessageId, generation: u32, text: &str) -> Result<bool, PortError>;
 
     /// Marks an ended saga settled. Repeating it changes nothing.

@@ -8,7 +8,7 @@ use kernel::{Credits, MessageId, PortError, Tariff, TokenUsage};
 
 use crate::conversation::ConversationId;
 use crate::event::{EventBody, Frame, utf16_length};
-use crate::generation::{Charge, billable, charge};
+use crate::generation::{Charge, GenerationState, billable, charge};
 use crate::message::{Citation, EndReason, Failure, MessageUsage};
 use crate::ports::{EndOutcome, ReplyEnd, Settlement};
 use crate::service::Inner;
@@ -55,12 +55,34 @@ pub(crate) async fn close(inner: &Inner, saga: &Saga, closing: Closing) -> Resul
     match retried(inner, || log.append_end(&end)).await? {
         EndOutcome::Ended { seq } => inner.publish(&saga.conversation_id, &end_frame(seq, &end)).await,
         EndOutcome::NoMessage => {}
-        EndOutcome::AlreadyEnded => return Ok(()),
+        EndOutcome::AlreadyEnded => return settle_ended(inner, saga).await,
     }
     if let Err(error) = inner.ports.buffer.close(saga.message_id).await {
         tracing::warn!(%error, "a stream buffer was not closed; its text runs out by itself");
     }
     settle(inner, &saga.conversation_id, saga.message_id, charge).await
+}
+
+/// Finishes a saga that an earlier try ended: the answer to a commit may be lost. Another closer's saga may be
+/// settled twice at the same time, which changes nothing.
+async fn settle_ended(inner: &Inner, saga: &Saga) -> Result<(), PortError> {
+    let generations = &inner.ports.generations;
+    match retried(inner, || generations.get(saga.message_id)).await? {
+        Some(found) if found.state == GenerationState::Ended => {
+            settle(inner, &saga.conversation_id, saga.message_id, found.charge).await
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Frees the hold of a reply that may not have begun: where the log has its saga, the sweep ends that instead.
+pub(crate) async fn give_back(inner: &Inner, message_id: MessageId) -> Result<(), PortError> {
+    let generations = &inner.ports.generations;
+    if retried(inner, || generations.get(message_id)).await?.is_some() {
+        return Ok(());
+    }
+    let meter = &inner.ports.meter;
+    retried(inner, || meter.void(message_id, inner.now())).await
 }
 
 /// Takes the charge of an ended reply, or frees its hold, and says so.

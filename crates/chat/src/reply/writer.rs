@@ -14,6 +14,7 @@ use crate::event::{Frame, utf16_length};
 use crate::marker::MarkerFilter;
 use crate::message::{Citation, EndReason, Failure};
 use crate::ports::{FinishReason, Flush, FlushOutcome, ModelError, ReplyEvent, ReplyEvents};
+use crate::running::RunningGuard;
 use crate::service::Inner;
 
 const FLUSH_WINDOW_MS: i64 = 50;
@@ -24,6 +25,8 @@ const CHECKPOINT_MS: i64 = 2_000;
 const CHECKPOINT_BYTES: usize = 2_048;
 /// A reply may take so long from its first text on.
 const TOTAL_MS: i64 = 600_000;
+/// A model's name longer than this is not one.
+const MODEL_NAME_CHARS_MAX: usize = 100;
 
 /// How writing ended.
 pub(super) enum Outcome {
@@ -36,12 +39,15 @@ pub(super) enum Outcome {
 /// Why writing is over.
 enum Halt {
     Stop,
+    /// This process ends; the reply is closed with what it has.
+    HandedOver,
     Fenced,
 }
 
 pub(super) struct Writer<'a> {
     inner: &'a Arc<Inner>,
     job: &'a ReplyJob,
+    guard: &'a RunningGuard,
     filter: MarkerFilter,
     /// All text that may be shown.
     text: String,
@@ -51,17 +57,21 @@ pub(super) struct Writer<'a> {
     checkpointed_bytes: usize,
     last_contact: Option<Timestamp>,
     last_checkpoint: Timestamp,
+    /// Whether the last try failed: then the next one waits, so that an outage is not met with a storm.
+    buffer_failed: bool,
+    checkpoint_failed: bool,
     first_text: Option<Timestamp>,
     usage: Option<TokenUsage>,
     finished: Option<(FinishReason, Option<String>)>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(inner: &'a Arc<Inner>, job: &'a ReplyJob) -> Self {
+    pub(super) fn new(inner: &'a Arc<Inner>, job: &'a ReplyJob, guard: &'a RunningGuard) -> Self {
         let passages = u32::try_from(job.request.prompt.passages.len()).unwrap_or(u32::MAX);
         Self {
             inner,
             job,
+            guard,
             filter: MarkerFilter::new(passages),
             text: String::new(),
             flushed_bytes: 0,
@@ -69,6 +79,8 @@ impl<'a> Writer<'a> {
             checkpointed_bytes: 0,
             last_contact: None,
             last_checkpoint: inner.now(),
+            buffer_failed: false,
+            checkpoint_failed: false,
             first_text: None,
             usage: None,
             finished: None,
@@ -85,11 +97,12 @@ impl<'a> Writer<'a> {
         let closing = match over {
             Ok(closing) => closing,
             Err(Halt::Stop) => self.closing(EndReason::Stopped, None),
+            Err(Halt::HandedOver) => self.closing(EndReason::Lost, Some(Failure::ServerLost)),
             Err(Halt::Fenced) => return Outcome::Fenced,
         };
         match self.flush().await {
             Err(Halt::Fenced) => Outcome::Fenced,
-            Ok(()) | Err(Halt::Stop) => Outcome::Ended(closing),
+            Ok(()) | Err(Halt::Stop | Halt::HandedOver) => Outcome::Ended(closing),
         }
     }
 
@@ -131,7 +144,8 @@ impl<'a> Writer<'a> {
         match event {
             ReplyEvent::Text(text) => {
                 self.first_text.get_or_insert_with(|| self.inner.now());
-                let shown = self.filter.push(&text);
+                // No database stores a NUL in a text, so none may reach one.
+                let shown = self.filter.push(&text.replace('\0', ""));
                 self.text.push_str(&shown);
             }
             ReplyEvent::Thinking => {}
@@ -158,12 +172,13 @@ impl<'a> Writer<'a> {
     /// Flushes and checkpoints what is due.
     async fn tend(&mut self) -> Result<(), Halt> {
         let now = self.inner.now();
-        if now >= self.wake_at() || self.text.len() - self.flushed_bytes >= FLUSH_BYTES {
+        let much = self.text.len() - self.flushed_bytes >= FLUSH_BYTES && !self.buffer_failed;
+        if now >= self.wake_at() || much {
             self.flush().await?;
         }
         let new_bytes = self.text.len() - self.checkpointed_bytes;
         let due = now.millis_since(self.last_checkpoint) >= CHECKPOINT_MS && new_bytes > 0;
-        if due || new_bytes >= CHECKPOINT_BYTES {
+        if due || (new_bytes >= CHECKPOINT_BYTES && !self.checkpoint_failed) {
             self.checkpoint(now).await?;
         }
         Ok(())
@@ -172,12 +187,12 @@ impl<'a> Writer<'a> {
     /// When there is something to do though the model says nothing.
     fn wake_at(&self) -> Timestamp {
         let Some(last) = self.last_contact else { return self.inner.now() };
-        let waits = if self.text.len() > self.flushed_bytes && self.flushed_bytes > 0 {
-            FLUSH_WINDOW_MS
-        } else if self.text.len() > self.flushed_bytes {
-            0
-        } else {
+        let waits = if self.buffer_failed || self.text.len() == self.flushed_bytes {
             CONTACT_MS
+        } else if self.flushed_bytes > 0 {
+            FLUSH_WINDOW_MS
+        } else {
+            0
         };
         last.plus_millis(waits)
     }
@@ -201,7 +216,21 @@ impl<'a> Writer<'a> {
             frame,
         };
         self.last_contact = Some(self.inner.now());
-        match self.inner.ports.buffer.flush(&flush).await {
+        let flushed = self.send(&flush, units).await;
+        // What this process was told counts whether or not the buffer could be asked.
+        if self.guard.stop_requested() {
+            return Err(Halt::Stop);
+        }
+        if self.guard.is_handed_over() {
+            return Err(Halt::HandedOver);
+        }
+        flushed
+    }
+
+    async fn send(&mut self, flush: &Flush, units: u32) -> Result<(), Halt> {
+        let outcome = self.inner.ports.buffer.flush(flush).await;
+        let failed_before = std::mem::replace(&mut self.buffer_failed, outcome.is_err());
+        match outcome {
             Ok(FlushOutcome::Accepted { stop_requested }) => {
                 self.flushed_bytes += flush.text.len();
                 self.flushed_units = self.flushed_units.saturating_add(units);
@@ -214,7 +243,10 @@ impl<'a> Writer<'a> {
             Ok(FlushOutcome::Fenced) => Err(Halt::Fenced),
             Err(error) => {
                 // Watchers read the checkpoints meanwhile; the text is safe here.
-                tracing::warn!(%error, message.id = %message_id, "a flush failed; watchers catch up later");
+                if !failed_before {
+                    let message_id = self.job.request.message_id;
+                    tracing::warn!(%error, message.id = %message_id, "a flush failed; watchers catch up later");
+                }
                 Ok(())
             }
         }
@@ -237,7 +269,9 @@ impl<'a> Writer<'a> {
     async fn checkpoint(&mut self, now: Timestamp) -> Result<(), Halt> {
         self.last_checkpoint = now;
         let message_id = self.job.request.message_id;
-        match self.inner.ports.generations.checkpoint(message_id, self.job.generation, &self.text).await {
+        let kept = self.inner.ports.generations.checkpoint(message_id, self.job.generation, &self.text).await;
+        self.checkpoint_failed = kept.is_err();
+        match kept {
             Ok(true) => {
                 self.checkpointed_bytes = self.text.len();
                 Ok(())
@@ -263,6 +297,9 @@ impl<'a> Writer<'a> {
                 (EndReason::Error, Some(Failure::ModelUnavailable))
             }
         };
+        let model = model.map(|name| {
+            name.chars().filter(|c| !c.is_control()).take(MODEL_NAME_CHARS_MAX).collect::<String>()
+        });
         Closing { model, ..self.closing(why, failure) }
     }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use kernel::{MessageId, UserId};
+use kernel::{MessageId, PortError, UserId};
 use sha2::{Digest, Sha256};
 
 use super::ChatService;
@@ -13,7 +13,7 @@ use crate::content::{parse_text, title_of};
 use crate::conversation::{Conversation, ConversationId};
 use crate::error::{ChatError, ContentError, Field};
 use crate::event::{EventBody, Frame};
-use crate::message::Message;
+use crate::message::{Message, MessageStatus};
 use crate::ports::{
     Admission, Exchange, ExchangeOutcome, HistoryQuery, NewQuestion, NewReply, Persona, ReplyRequest,
     Reservation, Reserved,
@@ -79,6 +79,9 @@ impl ChatService {
         if let Some(asked) = self.replay(&conversation.id, user, &draft).await? {
             return Ok(asked);
         }
+        if self.inner.running.is_handing_over() {
+            return Err(PortError::unavailable("server", "this process is stopping").into());
+        }
         self.admit(user).await?;
         let plan = self.plan(&conversation, &draft, &question).await?;
         let streams_max = self.inner.settings.streams_per_user;
@@ -142,6 +145,9 @@ impl ChatService {
         };
         let newest = HistoryQuery::Newest { limit: HISTORY_MESSAGES };
         let history = ports.log.history(&conversation.id, newest).await?.messages;
+        if history.last().is_some_and(|message| message.status == MessageStatus::Streaming) {
+            return Err(ChatError::ReplyInProgress);
+        }
         let tokens_max =
             limits.context_tokens_max.saturating_sub(limits.output_tokens_max).min(PROMPT_TOKENS_MAX);
         let prompt = prompt::build(PromptParts {
@@ -190,7 +196,7 @@ impl ChatService {
                 self.asked(&exchange).await
             }
             Ok(refused) => {
-                self.void(plan.reply_id).await;
+                self.give_back(plan.reply_id);
                 match refused {
                     ExchangeOutcome::Repeated { .. } => {
                         self.replay(&conversation.id, user, &draft).await?.ok_or(ChatError::NotFound)
@@ -201,9 +207,12 @@ impl ChatService {
                     }
                 }
             }
-            // Whether it was written is unknown: the guard goes, and the sweep ends what was begun, or the
-            // hold runs out where nothing was.
-            Err(error) => Err(error.into()),
+            // Whether it was written is unknown: the guard goes, so that the sweep ends what was begun, and the
+            // hold is freed where nothing was.
+            Err(error) => {
+                self.give_back(plan.reply_id);
+                Err(error.into())
+            }
         }
     }
 
@@ -283,11 +292,13 @@ impl ChatService {
         Ok(Asked { question, reply, replayed: false })
     }
 
-    async fn void(&self, message_id: MessageId) {
-        let now = self.inner.now();
-        if let Err(error) = self.inner.ports.meter.void(message_id, now).await {
-            tracing::warn!(%error, message.id = %message_id, "a hold was not voided; it will run out");
-        }
+    fn give_back(&self, message_id: MessageId) {
+        let inner = Arc::clone(&self.inner);
+        self.inner.runtime.tasks.spawn(Box::pin(async move {
+            if let Err(error) = reply::give_back(&inner, message_id).await {
+                tracing::warn!(%error, message.id = %message_id, "a hold was not freed; it will run out");
+            }
+        }));
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::health::Check;
 
 /// Frames kept for a slow watcher before it is told to read the log.
-const FRAMES_MAX: usize = 1_024;
+const FRAMES_MAX: usize = 128;
 /// Counters of rates kept in this process.
 const COUNTERS_MAX: usize = 50_000;
 /// Ended sessions kept for a slow listener before it forgets what it remembers.

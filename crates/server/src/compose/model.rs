@@ -49,7 +49,9 @@ fn endpoint(config: &Config) -> ModelEndpoint {
             first_content_ms: millis(model.first_content_seconds),
             first_content_total_ms: millis(model.queue_seconds),
             idle_ms: millis(model.idle_seconds),
-            answer_ms: millis(model.total_seconds),
+            // The service ends an answer that takes too long, and counts from its first text; this only bounds a
+            // provider that thinks for ever.
+            answer_ms: millis(model.total_seconds.saturating_add(model.queue_seconds)),
             retries_max: model.retries_max,
             ..EndpointLimits::default()
         },
