@@ -40,14 +40,12 @@ impl ConversationStore for SqlConversations {
         let (store, row) = (self.store.clone(), row_of(conversation, once));
         let once = once.cloned();
         detached(async move {
-            match once {
-                Some(once) => create_once(&store, row, once).await,
-                None => {
-                    let insert = Entity::insert(row.into_active_model().reset_all());
-                    insert.exec_without_returning(store.writer()).await.map_err(port_error)?;
-                    Ok(CreateOutcome::Created)
-                }
+            if let Some(once) = once {
+                return create_once(&store, row, once).await;
             }
+            let insert = Entity::insert(row.into_active_model().reset_all());
+            insert.exec_without_returning(store.writer()).await.map_err(port_error)?;
+            Ok(CreateOutcome::Created)
         })
         .await
     }

@@ -36,8 +36,8 @@ impl Position {
     }
 }
 
-/// The answer that carries a reply's frames as they come, to a client that has `offset` of the text.
-pub fn respond(frames: ReplyStream, viewer: Viewer, offset: u32) -> HttpResponse {
+/// The answer that carries a reply's frames as they come.
+pub fn respond(frames: ReplyStream, viewer: Viewer) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
@@ -45,7 +45,7 @@ pub fn respond(frames: ReplyStream, viewer: Viewer, offset: u32) -> HttpResponse
         .insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")))
         // Compression would hold small pieces back.
         .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
-    let writer = Writer { viewer, generation: 1, position: offset };
+    let writer = Writer { viewer, generation: 1, position: 0 };
     response.streaming(events(frames, writer, HEARTBEAT).map(Ok::<_, std::convert::Infallible>))
 }
 
@@ -73,8 +73,9 @@ impl Writer {
     fn write(&mut self, frame: ReplyFrame) -> Bytes {
         let mut out = Vec::with_capacity(256);
         match frame {
-            ReplyFrame::Start { reply, question } => {
+            ReplyFrame::Start { reply, question, offset } => {
                 self.generation = reply.generation;
+                self.position = offset;
                 self.event(&mut out, "start", &StartData::of(&reply, question, &self.viewer.producer));
             }
             ReplyFrame::Delta { message_id, generation, offset, text } => {
@@ -216,7 +217,7 @@ mod tests {
 
     fn writer() -> Writer {
         let viewer = Viewer { language: Language::English, producer: Producer("Jixia".into()) };
-        Writer { viewer, generation: 1, position: 7 }
+        Writer { viewer, generation: 1, position: 0 }
     }
 
     fn written(writer: &mut Writer, frame: ReplyFrame) -> String {
@@ -231,8 +232,8 @@ mod tests {
     #[test]
     fn an_events_id_is_the_place_after_it_in_utf16_units() {
         let mut writer = writer();
-        let start =
-            written(&mut writer, ReplyFrame::Start { reply: Box::new(reply(None, None)), question: None });
+        let start = ReplyFrame::Start { reply: Box::new(reply(None, None)), question: None, offset: 7 };
+        let start = written(&mut writer, start);
         assert!(start.starts_with("id: 3:7\nevent: start\ndata: {"), "{start}");
         let text = written(&mut writer, delta(7, "𠮷\n"));
         assert!(text.starts_with("id: 3:10\nevent: delta\n"), "{text}");

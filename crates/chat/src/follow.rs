@@ -27,6 +27,8 @@ pub enum ReplyFrame {
         reply: Box<Message>,
         /// The question's id and seq.
         question: Option<(MessageId, u64)>,
+        /// Where this watcher goes on, in UTF-16 units: its offset, brought back to a place that exists.
+        offset: u32,
     },
     /// New text at an offset in UTF-16 units.
     Delta {
@@ -79,8 +81,10 @@ impl ChatService {
         let trusted = generation.is_none_or(|generation| generation == reply.generation);
         let offset = if trusted { offset.unwrap_or(0) } else { 0 };
         let mut follower = Follower::new(inner, &reply, offset, bus);
-        follower.queue.push_back(ReplyFrame::Start { reply: Box::new(reply.clone()), question });
+        let start = Box::new(reply.clone());
         follower.look_at(reply).await;
+        let offset = follower.began_at;
+        follower.queue.push_front(ReplyFrame::Start { reply: start, question, offset });
         Ok(stream::unfold(follower, |mut follower| async move {
             follower.next().await.map(|frame| (frame, follower))
         })
@@ -115,6 +119,7 @@ struct Follower {
     offset: u32,
     /// Whether the offset is still what the client claims: the first text read settles it.
     claimed: bool,
+    began_at: u32,
     bus: BoxStream<'static, BusSignal>,
     queue: VecDeque<ReplyFrame>,
     phase: Phase,
@@ -128,6 +133,7 @@ impl Follower {
             generation: reply.generation,
             offset,
             claimed: true,
+            began_at: 0,
             bus,
             queue: VecDeque::new(),
             phase: Phase::Live,
@@ -250,6 +256,7 @@ impl Follower {
         let (at, tail) = utf16_tail(text, self.offset);
         if std::mem::take(&mut self.claimed) {
             self.offset = at;
+            self.began_at = at;
         }
         self.push_text(at, tail.to_owned());
     }

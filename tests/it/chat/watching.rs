@@ -56,11 +56,12 @@ async fn a_watcher_resumes_at_any_offset_of_a_finished_reply(backend: &Backend) 
         let asked_for = u32::try_from(offset).unwrap();
         let stream = house.chat.follow(house.user, asked.reply.id, Some(asked_for), Some(1)).await.unwrap();
         let mut rest = Vec::new();
-        let mut begins_at = units.len().min(offset);
+        let mut begins_at = 0;
         for frame in house.frames(stream).await {
-            if let ReplyFrame::Delta { offset, text, .. } = frame {
-                begins_at = usize::try_from(offset).unwrap();
-                rest.extend(text.encode_utf16());
+            match frame {
+                ReplyFrame::Start { offset, .. } => begins_at = usize::try_from(offset).unwrap(),
+                ReplyFrame::Delta { text, .. } => rest.extend(text.encode_utf16()),
+                ReplyFrame::Citations(_) | ReplyFrame::Failed(_) | ReplyFrame::Final(_) => {}
             }
         }
         assert_eq!(rest, units[begins_at..], "from {offset}");

@@ -70,7 +70,7 @@ pub(crate) async fn send_message(
     let asked = chat.run(|chat| async move { chat.ask(user, &id, question).await }).await?;
     if wants_events(&request) {
         let frames = chat.service().follow(user, asked.reply.id, None, None).await?;
-        let mut response = sse::respond(frames, viewer, 0);
+        let mut response = sse::respond(frames, viewer);
         if asked.replayed {
             mark_replayed(response.headers_mut());
         }
@@ -130,7 +130,7 @@ pub(crate) async fn stream_message(
         (None, None) => (None, None),
     };
     let frames = chat.follow(caller.user_id, id, offset, generation).await?;
-    Ok(sse::respond(frames, viewer, offset.unwrap_or(0)))
+    Ok(sse::respond(frames, viewer))
 }
 
 /// 停止的结果。
