@@ -100,8 +100,7 @@ impl GenerationStore for SqlGenerations {
         let db = self.store.reader();
         let values = [now.as_millis().into(), i64::from(limit).into()];
         let statement = Statement::from_sql_and_values(db.get_database_backend(), ORPHANS, values);
-        let rows = Model::find_by_statement(statement).all(db).await.map_err(port_error)?;
-        rows.into_iter().map(generation_of).collect()
+        Ok(readable(Model::find_by_statement(statement).all(db).await.map_err(port_error)?))
     }
 
     /// `ended` comes before `streaming` in the alphabet too.
@@ -112,8 +111,7 @@ impl GenerationStore for SqlGenerations {
             .order_by_asc(Column::State)
             .order_by_asc(Column::MessageId)
             .limit(u64::from(limit));
-        let rows = open.all(self.store.reader()).await.map_err(port_error)?;
-        rows.into_iter().map(generation_of).collect()
+        Ok(readable(open.all(self.store.reader()).await.map_err(port_error)?))
     }
 
     async fn open_count(&self) -> Result<u64, PortError> {
@@ -130,6 +128,17 @@ pub(crate) fn charge_json(charge: Charge) -> String {
 fn charge_of(text: &str) -> Result<Charge, PortError> {
     let stored: MessageUsage = read_json(text, "generations.charge")?;
     Ok(Charge { tokens: stored.tokens, credits: stored.credits })
+}
+
+/// A row that this release cannot read must not keep a sweep from all the others.
+fn readable(rows: Vec<Model>) -> Vec<Generation> {
+    let read = |row: Model| {
+        let id = row.message_id;
+        generation_of(row)
+            .inspect_err(|error| tracing::error!(%error, message.id = %id, "a saga is unreadable"))
+            .ok()
+    };
+    rows.into_iter().filter_map(read).collect()
 }
 
 fn generation_of(row: Model) -> Result<Generation, PortError> {
