@@ -23,6 +23,8 @@ super::on_both_databases!(
     a_deleted_session_settles_its_running_reply,
     a_dead_owner_is_closed_once_and_its_late_text_refused,
     an_owner_that_gave_up_is_closed_by_its_own_sweep,
+    a_process_that_ends_closes_its_replies_and_begins_none,
+    a_nul_of_the_model_reaches_no_store,
 );
 
 async fn finished(house: &House, reply: MessageId) -> Message {
@@ -278,5 +280,32 @@ async fn an_owner_that_gave_up_is_closed_by_its_own_sweep(backend: &Backend) {
     assert_eq!(house.chat.sweep(10).await.unwrap(), 1);
     let message = house.chat.message(house.user, orphan).await.unwrap();
     assert_eq!(message.why, Some(EndReason::Lost));
+    books_are_right(&house).await;
+}
+
+async fn a_process_that_ends_closes_its_replies_and_begins_none(backend: &Backend) {
+    let mut house = House::on(backend);
+    let session = house.session().await;
+    let asked = house.ask(&session, "问").await.unwrap();
+    let call = house.call().await;
+    call.say("学而时习之");
+    house.chat.hand_over();
+    let message = finished(&house, asked.reply.id).await;
+    assert_eq!((message.why, message.content.as_str()), (Some(EndReason::Lost), "学而时习之"));
+    assert!(call.is_cancelled());
+    let refused = house.ask(&session, "再问").await;
+    assert!(matches!(refused, Err(ChatError::Port(_))), "{refused:?}");
+    books_are_right(&house).await;
+}
+
+async fn a_nul_of_the_model_reaches_no_store(backend: &Backend) {
+    let mut house = House::on(backend);
+    let session = house.session().await;
+    let asked = house.ask(&session, "问").await.unwrap();
+    let call = house.call().await;
+    call.say("学\0而");
+    call.finish(USAGE);
+    let message = finished(&house, asked.reply.id).await;
+    assert_eq!((message.status, message.content.as_str()), (MessageStatus::Done, "学而"));
     books_are_right(&house).await;
 }
