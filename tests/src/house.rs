@@ -5,17 +5,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_memory::{MemoryBroadcaster, MemoryStreamBuffer};
-use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger};
+use adapter_memory::{MemoryBroadcaster, MemoryPresence, MemoryStreamBuffer};
+use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlRooms, SqlTurns};
 use async_trait::async_trait;
 use billing::{BillingService, BillingSettings, Price, PriceTable};
 use chat::ports::{
-    Admission, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Persona, Personas,
-    ReplyModel, Retrieved, Throttle,
+    Admission, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, People, Persona,
+    Personas, ReplyModel, Retrieved, Throttle,
 };
 use chat::{
     Asked, CharacterId, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation,
-    ModelCatalog, ModelLimits, Question, ReplyFrame, ReplyStream,
+    ConversationId, ModelCatalog, ModelLimits, Question, ReplyFrame, ReplyStream, UserCard,
 };
 use futures::StreamExt;
 use futures::future::{Either, select};
@@ -97,6 +97,9 @@ impl House {
             reply_bytes: 131_072,
             streams_per_user: 2,
             passages: 4,
+            recall_seconds: 120,
+            room_online: 100,
+            events_size: 300,
         };
         let ports = ports_on(backend, Arc::new(model), &billing, &bus, &buffer);
         let chat = ChatService::new(ports, runtime, settings);
@@ -202,6 +205,10 @@ fn ports_on(
         knowledge: Arc::new(OnePassage),
         meter: Arc::new(BillingMeter(billing.clone())),
         throttle: Arc::new(NoLimit),
+        rooms: Arc::new(SqlRooms::new(backend.store.clone())),
+        turns: Arc::new(SqlTurns::new(backend.store.clone())),
+        presence: Arc::new(MemoryPresence::default()),
+        people: Arc::new(Named),
     }
 }
 
@@ -212,13 +219,15 @@ struct OneCharacter;
 impl Personas for OneCharacter {
     async fn persona(&self, id: &CharacterId) -> Result<Option<Persona>, PortError> {
         Ok(Some(Persona {
-            id: id.clone(),
-            name: "孔子".to_owned(),
-            instructions: "你是孔子。".to_owned(),
             lines: vec!["善哉问。".to_owned()],
             uses_knowledge: true,
             works: vec!["论语".to_owned()],
+            ..Persona::named(id.clone(), "孔子", "你是孔子。")
         }))
+    }
+
+    fn affinity(&self, _: &CharacterId, _: &CharacterId) -> u8 {
+        50
     }
 }
 
@@ -244,6 +253,29 @@ struct NoLimit;
 impl Throttle for NoLimit {
     async fn message(&self, _: UserId) -> Result<Admission, PortError> {
         Ok(Admission::Admitted)
+    }
+
+    async fn room(&self, _: &ConversationId) -> Result<Admission, PortError> {
+        Ok(Admission::Admitted)
+    }
+
+    async fn like(&self, _: UserId) -> Result<Admission, PortError> {
+        Ok(Admission::Admitted)
+    }
+}
+
+/// Everybody has a name.
+struct Named;
+
+#[async_trait]
+impl People for Named {
+    async fn cards(&self, users: &[UserId]) -> Result<Vec<UserCard>, PortError> {
+        let card = |user: &UserId| UserCard {
+            user_id: *user,
+            nick_name: format!("同学{user}"),
+            avatar_url: String::new(),
+        };
+        Ok(users.iter().map(card).collect())
     }
 }
 

@@ -2,12 +2,14 @@
 
 pub mod broadcaster;
 pub mod connection;
-pub mod rate_limiter;
+pub mod presence;
+mod rate_limiter;
 pub mod revocation_feed;
 pub mod stream_buffer;
 
 pub use broadcaster::RedisBroadcaster;
 pub use connection::{RedisConnection, RedisLimits};
+pub use presence::RedisPresence;
 pub use rate_limiter::RedisRateLimiter;
 pub use revocation_feed::RedisRevocationFeed;
 pub use stream_buffer::RedisStreamBuffer;

@@ -1,6 +1,5 @@
 //! The end of a reply, one append that one caller wins.
 
-use chat::event::{EventBody, utf16_length};
 use chat::ports::{EndOutcome, ReplyEnd};
 use kernel::PortError;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Statement};
@@ -86,13 +85,7 @@ async fn write_end(tx: &Write, conversation: &str, end: &ReplyEnd, head: i64) ->
     ];
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), END_MESSAGE, values);
     tx.execute_raw(statement).await.map_err(port_error)?;
-    let body = EventBody::AiEnd {
-        message_id: end.message_id,
-        generation: end.generation_after,
-        why: end.why,
-        length: utf16_length(&end.content),
-        crc32: crc32fast::hash(end.content.as_bytes()),
-    };
+    let body = end.event_body();
     let row = event_row(&read_conversation_id(conversation)?, head, &body, end.at);
     let insert = event::Entity::insert(row.into_active_model().reset_all());
     insert.exec_without_returning(tx).await.map_err(port_error)?;

@@ -18,7 +18,7 @@ use crate::entity::event::{self, Column, Entity};
 use crate::entity::message;
 use crate::error::port_error;
 use crate::history::history;
-use crate::message_row::{find_message, read_conversation_id};
+use crate::message_row::find_message;
 use crate::store::SqlStore;
 use crate::words::{big, json, read_count, read_json};
 
@@ -39,6 +39,42 @@ impl EventLog for SqlEventLog {
     async fn append_exchange(&self, exchange: &Exchange) -> Result<ExchangeOutcome, PortError> {
         let (store, exchange) = (self.store.clone(), exchange.clone());
         detached(async move { append_exchange(&store, exchange).await }).await
+    }
+
+    async fn append(
+        &self,
+        _message: &chat::ports::NewMessage,
+    ) -> Result<chat::ports::AppendOutcome, PortError> {
+        Err(crate::error::rejected("being built"))
+    }
+
+    async fn append_start(
+        &self,
+        _start: &chat::ports::ReplyStart,
+    ) -> Result<chat::ports::StartOutcome, PortError> {
+        Err(crate::error::rejected("being built"))
+    }
+
+    async fn append_recall(
+        &self,
+        _recall: &chat::ports::Recall,
+    ) -> Result<chat::ports::RecallOutcome, PortError> {
+        Err(crate::error::rejected("being built"))
+    }
+
+    async fn append_like(&self, _like: &chat::ports::Like) -> Result<chat::ports::LikeOutcome, PortError> {
+        Err(crate::error::rejected("being built"))
+    }
+
+    async fn heads(
+        &self,
+        _conversations: &[ConversationId],
+    ) -> Result<Vec<(ConversationId, u64)>, PortError> {
+        Err(crate::error::rejected("being built"))
+    }
+
+    async fn streaming(&self, _conversation: &ConversationId) -> Result<Vec<Message>, PortError> {
+        Err(crate::error::rejected("being built"))
     }
 
     async fn append_end(&self, end: &ReplyEnd) -> Result<EndOutcome, PortError> {
@@ -102,26 +138,30 @@ pub(crate) fn event_row(
     body: &EventBody,
     at: Timestamp,
 ) -> event::Model {
-    let (kind, message_id) = match body {
-        EventBody::Message { message_id } => ("message", message_id),
-        EventBody::AiStart { message_id, .. } => ("ai_start", message_id),
-        EventBody::AiEnd { message_id, .. } => ("ai_end", message_id),
+    let (kind, subject) = match body {
+        EventBody::Message { message_id } => ("message", message_id.as_uuid()),
+        EventBody::Recall { message_id } => ("recall", message_id.as_uuid()),
+        EventBody::Member { user_id, .. } => ("member", user_id.as_uuid()),
+        EventBody::Like { message_id, .. } => ("like", message_id.as_uuid()),
+        EventBody::AiStart { message_id, .. } => ("ai_start", message_id.as_uuid()),
+        EventBody::AiEnd { message_id, .. } => ("ai_end", message_id.as_uuid()),
     };
     event::Model {
         conversation_id: conversation.to_string(),
         seq,
         kind: kind.to_owned(),
         body: json(body),
-        message_id: message_id.as_uuid(),
+        message_id: subject,
         created_at: at.as_millis(),
     }
 }
 
 fn event_of(row: &event::Model) -> Result<Event, PortError> {
     Ok(Event {
-        conversation_id: read_conversation_id(&row.conversation_id)?,
         seq: read_count(row.seq, "events.seq")?,
         body: read_json(&row.body, "events.body")?,
         created_at: Timestamp::from_millis(row.created_at),
+        message: None,
+        author: None,
     })
 }

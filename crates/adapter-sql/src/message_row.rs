@@ -109,6 +109,8 @@ impl MessageRow {
             usage,
             generation: read_count(self.generation, "messages.generation")?,
             model: self.model,
+            mentions: Vec::new(),
+            likes: chat::message::Likes::default(),
             created_at: Timestamp::from_millis(self.created_at),
         })
     }

@@ -16,6 +16,8 @@ pub(crate) const STREAMING: &str = "streaming";
 pub(crate) const ENDED: &str = "ended";
 pub(crate) const SETTLED: &str = "settled";
 const SESSION: &str = "session";
+const SQUAD: &str = "squad";
+const ROOM: &str = "room";
 
 /// The word of an enum whose serde form is one.
 pub(crate) fn word(value: &impl Serialize) -> String {
@@ -52,12 +54,16 @@ pub(crate) fn read_count<T: TryFrom<i64>>(stored: i64, column: &'static str) -> 
 pub(crate) const fn kind_word(kind: ConversationKind) -> &'static str {
     match kind {
         ConversationKind::Session => SESSION,
+        ConversationKind::Squad => SQUAD,
+        ConversationKind::Room => ROOM,
     }
 }
 
 pub(crate) fn read_kind(text: &str) -> Result<ConversationKind, PortError> {
     match text {
         SESSION => Ok(ConversationKind::Session),
+        SQUAD => Ok(ConversationKind::Squad),
+        ROOM => Ok(ConversationKind::Room),
         _ => Err(corrupt("conversations.kind")),
     }
 }

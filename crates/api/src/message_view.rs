@@ -166,6 +166,8 @@ pub enum StatusView {
     Failed,
     /// 被审核拦下。
     Blocked,
+    /// 已撤回，没有正文。
+    Recalled,
 }
 
 impl From<MessageStatus> for StatusView {
@@ -176,6 +178,7 @@ impl From<MessageStatus> for StatusView {
             MessageStatus::Stopped => Self::Stopped,
             MessageStatus::Failed => Self::Failed,
             MessageStatus::Blocked => Self::Blocked,
+            MessageStatus::Recalled => Self::Recalled,
         }
     }
 }

@@ -58,6 +58,11 @@ impl From<ChatError> for Problem {
             ChatError::InsufficientBalance { available, needed } => {
                 Self::new(Slug::InsufficientBalance).with_amounts(available.get(), needed.get())
             }
+            ChatError::MembershipRequired => Self::new(Slug::MembershipRequired),
+            ChatError::Forbidden(_) => Self::new(Slug::Forbidden),
+            ChatError::RecallWindowClosed => Self::new(Slug::RecallWindowClosed),
+            ChatError::RoomFull { limit } => Self::new(Slug::RateLimited).used_up(limit, STREAM_RETRY_MS),
+            ChatError::SquadSize => Self::field("characterIds", Rule::Value),
             ChatError::RateLimited { retry_after_ms, limit } => {
                 Self::new(Slug::RateLimited).used_up(limit, retry_after_ms)
             }
@@ -90,6 +95,11 @@ fn content_field(field: Field, error: ContentError) -> InvalidField {
         Field::Content => "content",
         Field::Title => "title",
         Field::ClientMsgId => "clientMsgId",
+        Field::Name => "name",
+        Field::Description => "description",
+        Field::Topic => "topic",
+        Field::Mentions => "mentions",
+        Field::Messages => "messages",
     };
     match error {
         ContentError::Blank => InvalidField::new(name, Rule::Blank),

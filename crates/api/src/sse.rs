@@ -195,23 +195,14 @@ mod tests {
     use crate::language::Language;
 
     fn reply(why: Option<EndReason>, failure: Option<Failure>) -> Message {
+        let author = Author::Character("classics_kongzi".parse().unwrap());
+        let id = Id::from_uuid(uuid::Uuid::nil());
         Message {
-            id: Id::from_uuid(uuid::Uuid::nil()),
-            conversation_id: "c".parse().unwrap(),
-            seq: 2,
-            author: Author::Character("classics_kongzi".parse().unwrap()),
-            content: String::new(),
             status: why.map_or(MessageStatus::Streaming, EndReason::status),
             why,
             failure,
-            reply_to: None,
-            client_msg_id: None,
-            body_hash: None,
-            citations: Vec::new(),
-            usage: None,
             generation: 3,
-            model: None,
-            created_at: Timestamp::from_millis(0),
+            ..Message::blank(id, "c".parse().unwrap(), 2, author, Timestamp::from_millis(0))
         }
     }
 

@@ -1,9 +1,11 @@
-//! Conversations: one person's session with a character, and later squads and rooms.
+//! Conversations: one person's session with a character, and what names them. Rooms and squads are in
+//! [`crate::room`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use kernel::{Timestamp, UserId};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A text that cannot name a conversation or a character.
@@ -21,8 +23,23 @@ fn is_name(text: &str) -> bool {
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
         pub struct $type(String);
+
+        impl TryFrom<String> for $type {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                if is_name(&text) { Ok(Self(text)) } else { Err(InvalidName) }
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> Self {
+                name.0
+            }
+        }
 
         impl $type {
             /// The text itself.
@@ -57,13 +74,17 @@ name! {
 }
 
 /// What a conversation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConversationKind {
     /// One person and one character.
     Session,
+    /// One person and up to eight characters that answer in turn on a topic.
+    Squad,
+    /// People and characters together.
+    Room,
 }
 
-/// A conversation as it stands.
+/// A session as it stands. (Squads and rooms are [`crate::room::Room`]s.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     /// Its id.

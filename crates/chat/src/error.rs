@@ -32,6 +32,42 @@ pub enum Field {
     Title,
     /// The sender's own id of a message.
     ClientMsgId,
+    /// A room's name.
+    Name,
+    /// What a room is about.
+    Description,
+    /// A squad's topic.
+    Topic,
+    /// Characters that are named.
+    Mentions,
+    /// Messages of another program.
+    Messages,
+}
+
+/// Why something is not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Forbidden {
+    /// Only who keeps order in the room may.
+    #[error("only the room's owner and admins may")]
+    NotManager,
+    /// The person was shown out for good.
+    #[error("banned from the room")]
+    Banned,
+    /// The person may not speak until then.
+    #[error("muted")]
+    Muted {
+        /// Unix milliseconds.
+        until_ms: i64,
+    },
+    /// The room has as many members as it takes.
+    #[error("the room takes no more members")]
+    MembersFull,
+    /// Only the author, or who keeps order, may recall.
+    #[error("not the author")]
+    NotAuthor,
+    /// The room is closed.
+    #[error("the room is closed")]
+    Closed,
 }
 
 /// What chat refuses.
@@ -72,6 +108,24 @@ pub enum ChatError {
         /// What the least answer needs.
         needed: Credits,
     },
+    /// Only members may do this, and the person can become one.
+    #[error("membership is required")]
+    MembershipRequired,
+    /// The person may not do this: shown out, silenced, not the owner, or the room is full of members.
+    #[error("forbidden: {0}")]
+    Forbidden(Forbidden),
+    /// The time in which the author may recall a message is over.
+    #[error("the recall window is closed")]
+    RecallWindowClosed,
+    /// The room has as many people online as it takes.
+    #[error("the room is full")]
+    RoomFull {
+        /// How many.
+        limit: u32,
+    },
+    /// A squad has no characters, or more than eight.
+    #[error("a squad has one to eight characters")]
+    SquadSize,
     /// Too many messages.
     #[error("rate limited")]
     RateLimited {

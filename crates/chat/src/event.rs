@@ -4,23 +4,33 @@
 //! commit. Frames may be lost; events are not.
 
 use bytes::Bytes;
-use kernel::{MessageId, Timestamp};
+use kernel::{MessageId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::ConversationId;
-use crate::message::EndReason;
+use crate::message::{EndReason, Message};
+use crate::room::{MemberAction, UserCard};
 
-/// One entry of a conversation's log.
-#[derive(Debug, Clone, PartialEq)]
+/// One entry of a conversation's log, with what is needed to show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// The conversation.
-    pub conversation_id: ConversationId,
     /// From 1, +1, no hole.
     pub seq: u64,
     /// What happened.
     pub body: EventBody,
     /// When.
     pub created_at: Timestamp,
+    /// The message that it is about, **in its present state** (so that an erased text is never shown again): for
+    /// `message`, `ai_start` and `ai_end`.
+    pub message: Option<Message>,
+    /// What others see of the person it is by: for a person's `message`.
+    pub author: Option<UserCard>,
+}
+
+impl Event {
+    /// Whether it ends this reply.
+    pub fn ends(&self, reply: MessageId) -> bool {
+        matches!(self.body, EventBody::AiEnd { message_id, .. } if message_id == reply)
+    }
 }
 
 /// What happened. Text is not repeated here: it is the message's, so that an erased message is gone.
@@ -31,6 +41,29 @@ pub enum EventBody {
     Message {
         /// Which message.
         message_id: MessageId,
+    },
+    /// A message was taken back.
+    Recall {
+        /// Which message.
+        message_id: MessageId,
+    },
+    /// A membership changed.
+    Member {
+        /// Whose.
+        user_id: UserId,
+        /// How.
+        action: MemberAction,
+    },
+    /// Somebody likes a message, or no longer.
+    Like {
+        /// Which message.
+        message_id: MessageId,
+        /// Who.
+        user_id: UserId,
+        /// Whether they like it now.
+        liked: bool,
+        /// How many like it now.
+        total_likes: u32,
     },
     /// A character began to answer.
     AiStart {
@@ -54,16 +87,46 @@ pub enum EventBody {
     },
 }
 
+impl EventBody {
+    /// The message that it is about.
+    pub const fn message_id(&self) -> Option<MessageId> {
+        match self {
+            Self::Message { message_id }
+            | Self::Recall { message_id }
+            | Self::Like { message_id, .. }
+            | Self::AiStart { message_id, .. }
+            | Self::AiEnd { message_id, .. } => Some(*message_id),
+            Self::Member { .. } => None,
+        }
+    }
+
+    /// Whether an [`Event`] of this body carries its message.
+    pub const fn shows_message(&self) -> bool {
+        match self {
+            Self::Message { .. } | Self::AiStart { .. } | Self::AiEnd { .. } => true,
+            Self::Recall { .. } | Self::Like { .. } | Self::Member { .. } => false,
+        }
+    }
+}
+
+/// Why a turn of a room ended without (further) replies, told to one person only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// The payer cannot afford the reply.
+    InsufficientBalance,
+    /// The model's alias or the character is gone, or a system behind failed.
+    Unavailable,
+}
+
 /// What the bus carries. Unknown frames of a newer instance are skipped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "frame", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Frame {
-    /// An event was committed.
+    /// Events were committed, ascending, without a hole among them.
     Committed {
-        /// Its seq.
-        seq: u64,
-        /// What happened.
-        body: EventBody,
+        /// They.
+        events: Vec<Event>,
     },
     /// A reply grew.
     Delta {
@@ -80,6 +143,48 @@ pub enum Frame {
     Settled {
         /// The reply.
         message_id: MessageId,
+    },
+    /// Somebody is writing.
+    Typing {
+        /// Who.
+        user_id: UserId,
+        /// On which connection: it is not told.
+        connection: String,
+    },
+    /// Somebody has read up to here.
+    Read {
+        /// Who.
+        user_id: UserId,
+        /// Up to which seq.
+        seq: u64,
+    },
+    /// Somebody came or went.
+    Presence {
+        /// Who.
+        user_id: UserId,
+        /// Whether they are here.
+        on: bool,
+        /// How many are here now.
+        online: u32,
+    },
+    /// All replies of a turn have ended.
+    TurnOver {
+        /// The message that began the turn.
+        question: MessageId,
+    },
+    /// Something that concerns one person.
+    Notice {
+        /// Whom.
+        user_id: UserId,
+        /// The message that began the turn.
+        question: MessageId,
+        /// What.
+        notice: Notice,
+    },
+    /// Somebody is no longer a member: their connections leave the room.
+    Expelled {
+        /// Who.
+        user_id: UserId,
     },
 }
 

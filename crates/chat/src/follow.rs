@@ -12,7 +12,7 @@ use futures::stream::{self, BoxStream};
 use kernel::{MessageId, Timestamp, UserId};
 
 use crate::error::ChatError;
-use crate::event::{EventBody, Frame, utf16_length, utf16_tail};
+use crate::event::{Frame, utf16_length, utf16_tail};
 use crate::generation::GenerationState;
 use crate::message::{Citation, EndReason, Message, MessageStatus};
 use crate::ports::BusSignal;
@@ -181,13 +181,22 @@ impl Follower {
                     self.grow(offset, text).await;
                 }
             }
-            Frame::Committed { body: EventBody::AiEnd { message_id, .. }, .. }
-            | Frame::Settled { message_id } => {
+            Frame::Committed { events } => {
+                if events.iter().any(|event| event.ends(self.message_id)) {
+                    self.reread().await;
+                }
+            }
+            Frame::Settled { message_id } => {
                 if message_id == self.message_id {
                     self.reread().await;
                 }
             }
-            Frame::Committed { body: EventBody::Message { .. } | EventBody::AiStart { .. }, .. } => {}
+            Frame::Typing { .. }
+            | Frame::Read { .. }
+            | Frame::Presence { .. }
+            | Frame::TurnOver { .. }
+            | Frame::Notice { .. }
+            | Frame::Expelled { .. } => {}
         }
     }
 

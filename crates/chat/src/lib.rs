@@ -19,17 +19,21 @@ pub mod conversation;
 mod counts;
 pub mod error;
 pub mod event;
+pub mod feed;
 mod follow;
 pub mod generation;
 pub mod idempotency;
 pub mod marker;
 pub mod message;
 pub mod ports;
+mod presence;
 pub mod prompt;
 mod reply;
+pub mod room;
 mod running;
 pub mod service;
 mod sweep;
+pub mod turn;
 
 pub use catalog::{DEFAULT_ALIAS, ModelCatalog, ModelLimits};
 pub use conversation::{CharacterId, Conversation, ConversationId, ConversationKind};
@@ -38,6 +42,12 @@ pub use follow::{ReplyFrame, ReplyStream};
 pub use generation::InstanceId;
 pub use idempotency::{IDEMPOTENCY_KEY_CHARS_MAX, IdempotencyKey, InvalidKey};
 pub use message::{Author, Citation, EndReason, Failure, Message, MessageStatus, MessageUsage};
+pub use room::{
+    Member, MemberAction, MemberState, ModerationLevel, PayerRule, Role, Room, RoomProfile, RoomSettings,
+    RoomStatistics, SkillBonus, Standing, TurnStrategy, UserCard,
+};
 pub use service::{
-    Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Created, Question, SessionSummary, StopState,
+    Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Completion, CompletionEvent, Created,
+    CreatedRoom, Draft, Joined, Liked, NewRoom, NewSquad, Posted, Question, RoomEdit, RoomView,
+    SessionSummary, SquadFailure, SquadFrame, StopState,
 };

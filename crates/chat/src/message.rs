@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::conversation::{CharacterId, ConversationId};
 
 /// Who said it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Author {
     /// A person.
     User(UserId),
@@ -28,6 +29,8 @@ pub enum MessageStatus {
     Failed,
     /// Withheld by moderation or by the model's own filter.
     Blocked,
+    /// Taken back: its text is erased.
+    Recalled,
 }
 
 /// Why a reply ended; each reply ends once.
@@ -99,8 +102,20 @@ pub struct MessageUsage {
     pub credits: Credits,
 }
 
+/// People shown as having liked a message; the count goes on beyond it.
+pub const LIKERS_MAX: usize = 20;
+
+/// Who likes a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Likes {
+    /// How many people.
+    pub total: u32,
+    /// The latest [`LIKERS_MAX`] of them, in the order of their likes.
+    pub users: Vec<UserId>,
+}
+
 /// A message in its present state.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -132,6 +147,42 @@ pub struct Message {
     pub generation: u32,
     /// The name that the upstream model answered with.
     pub model: Option<String>,
+    /// Characters that the sender named by id.
+    pub mentions: Vec<CharacterId>,
+    /// Who likes it.
+    pub likes: Likes,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+impl Message {
+    /// A message of which nothing is known but these: done, without text.
+    pub fn blank(
+        id: MessageId,
+        conversation_id: ConversationId,
+        seq: u64,
+        author: Author,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            conversation_id,
+            seq,
+            author,
+            content: String::new(),
+            status: MessageStatus::Done,
+            why: None,
+            failure: None,
+            reply_to: None,
+            client_msg_id: None,
+            body_hash: None,
+            citations: Vec::new(),
+            usage: None,
+            generation: 0,
+            model: None,
+            mentions: Vec::new(),
+            likes: Likes::default(),
+            created_at,
+        }
+    }
 }

@@ -3,14 +3,23 @@
 mod live;
 mod model;
 mod needs;
+mod rooms;
 mod store;
 
-pub use live::{Broadcaster, BusSignal, Flush, FlushOutcome, Snapshot, StreamBuffer};
+pub use live::{
+    Arrival, Broadcaster, BusSignal, Flush, FlushOutcome, Online, Presence, Snapshot, StreamBuffer,
+};
 pub use model::{FinishReason, ModelError, ReplyEvent, ReplyEvents, ReplyModel, ReplyRequest};
 pub use needs::{
-    Admission, Knowledge, Meter, Persona, Personas, Reservation, Reserved, Retrieved, Settlement, Throttle,
+    Admission, Knowledge, Meter, People, Persona, Personas, Reservation, Reserved, Retrieved, Settlement,
+    Throttle,
+};
+pub use rooms::{
+    Join, JoinOutcome, MemberChange, RoomChange, RoomCreateOutcome, RoomQuery, RoomScope, RoomSort,
+    RoomStore, RoomSummary, TurnStore, UNREAD_MAX,
 };
 pub use store::{
-    ConversationStore, CreateOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome, GenerationStore,
-    HistoryPage, HistoryQuery, NewQuestion, NewReply, Once, ReplyEnd,
+    AppendOutcome, ConversationStore, CreateOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome,
+    GenerationStore, HistoryPage, HistoryQuery, Like, LikeOutcome, NewMessage, NewQuestion, NewReply, Once,
+    Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
 };

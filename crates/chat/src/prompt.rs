@@ -188,33 +188,17 @@ mod tests {
 
     fn persona() -> Persona {
         Persona {
-            id: "classics_kongzi".parse().unwrap(),
-            name: "孔子".into(),
-            instructions: "你是孔子。".into(),
-            lines: Vec::new(),
             uses_knowledge: true,
-            works: Vec::new(),
+            ..Persona::named("classics_kongzi".parse().unwrap(), "孔子", "你是孔子。")
         }
     }
 
     fn said(content: &str) -> Message {
+        let author = Author::User("00000000-0000-7000-8000-000000000002".parse().unwrap());
+        let id = "00000000-0000-7000-8000-000000000001".parse().unwrap();
         Message {
-            id: "00000000-0000-7000-8000-000000000001".parse().unwrap(),
-            conversation_id: "c".parse().unwrap(),
-            seq: 1,
-            author: Author::User("00000000-0000-7000-8000-000000000002".parse().unwrap()),
             content: content.into(),
-            status: MessageStatus::Done,
-            why: None,
-            failure: None,
-            reply_to: None,
-            client_msg_id: None,
-            body_hash: None,
-            citations: Vec::new(),
-            usage: None,
-            generation: 0,
-            model: None,
-            created_at: Timestamp::from_millis(0),
+            ..Message::blank(id, "c".parse().unwrap(), 1, author, Timestamp::from_millis(0))
         }
     }
 

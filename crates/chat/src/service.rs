@@ -1,7 +1,13 @@
 //! The use cases of chat: sessions, questions, history, stopping.
 
 mod ask;
+mod complete;
 mod create;
+mod marks;
+mod post;
+mod rooms;
+mod squads;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,17 +21,22 @@ use crate::content::parse_text;
 use crate::conversation::{Conversation, ConversationId};
 use crate::counts::MessageCounts;
 use crate::error::{ChatError, Field};
-use crate::event::{EventBody, Frame};
+use crate::event::{Event, Frame};
 use crate::generation::InstanceId;
 use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{
     Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage, HistoryQuery,
-    Knowledge, Meter, Personas, ReplyModel, StreamBuffer, Throttle,
+    Knowledge, Meter, People, Personas, Presence, ReplyModel, RoomStore, StreamBuffer, Throttle, TurnStore,
 };
 use crate::running::Running;
 
 pub use ask::{Asked, Question};
+pub use complete::{Completion, CompletionEvent};
 pub use create::{Created, DEFAULT_CHARACTER};
+pub use marks::Liked;
+pub use post::{Draft, Posted};
+pub use rooms::{CreatedRoom, Joined, NewRoom, RoomEdit, RoomView};
+pub use squads::{NewSquad, SquadFailure, SquadFrame};
 
 /// A session in a list: the conversation and its newest message.
 pub type SessionSummary = (Conversation, Option<Message>);
@@ -58,6 +69,14 @@ pub struct ChatPorts {
     pub meter: Arc<dyn Meter>,
     /// Rates.
     pub throttle: Arc<dyn Throttle>,
+    /// Rooms and squads.
+    pub rooms: Arc<dyn RoomStore>,
+    /// Turns.
+    pub turns: Arc<dyn TurnStore>,
+    /// Who is here.
+    pub presence: Arc<dyn Presence>,
+    /// What others see of a person.
+    pub people: Arc<dyn People>,
 }
 
 /// Time, ids, randomness and tasks.
@@ -87,6 +106,12 @@ pub struct ChatSettings {
     pub streams_per_user: u32,
     /// Passages retrieved for a question.
     pub passages: u32,
+    /// Seconds in which an author may recall a message; 0: never.
+    pub recall_seconds: u32,
+    /// Most people in a room at a time; 0 is no limit.
+    pub room_online: u32,
+    /// Most events of a recovery or a page.
+    pub events_size: u32,
 }
 
 /// Chat's use cases. Cheap to clone; all clones are one.
@@ -131,6 +156,11 @@ impl Inner {
             }
             answer => answer,
         }
+    }
+
+    /// Tells watchers of committed events, ascending.
+    pub(crate) async fn announce(&self, conversation: &ConversationId, events: Vec<Event>) {
+        self.publish(conversation, &Frame::Committed { events }).await;
     }
 
     /// Publishes a frame. The log has the truth, so a bus that fails is worth a line and no more.
@@ -308,17 +338,24 @@ impl ChatService {
     }
 }
 
+/// What a part answers while it is being built.
+pub(crate) fn unbuilt() -> ChatError {
+    PortError::unavailable("chat", "being built").into()
+}
+
 fn stop_state(reply: &Message) -> Option<StopState> {
     match reply.status {
         MessageStatus::Streaming => None,
         MessageStatus::Stopped => Some(StopState::Stopped),
-        MessageStatus::Done | MessageStatus::Failed | MessageStatus::Blocked => Some(StopState::Done),
+        MessageStatus::Done | MessageStatus::Failed | MessageStatus::Blocked | MessageStatus::Recalled => {
+            Some(StopState::Done)
+        }
     }
 }
 
 fn is_end_of(bytes: &[u8], reply: MessageId) -> bool {
     match Frame::decode(bytes) {
-        Some(Frame::Committed { body: EventBody::AiEnd { message_id, .. }, .. }) => message_id == reply,
-        Some(Frame::Committed { .. } | Frame::Delta { .. } | Frame::Settled { .. }) | None => false,
+        Some(Frame::Committed { events }) => events.iter().any(|event| event.ends(reply)),
+        Some(_) | None => false,
     }
 }

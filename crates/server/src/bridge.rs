@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use auth::{AuthService, RateRule};
+use auth::{AuthError, AuthService, RateRule};
 use billing::{BillingError, BillingService, Charge, HoldOutcome, HoldRequest, HoldState};
-use chat::CharacterId;
 use chat::ports::{
-    Admission, Knowledge, Meter, Persona, Personas, Reservation, Reserved, Retrieved, Settlement, Throttle,
+    Admission, Knowledge, Meter, People, Persona, Personas, Reservation, Reserved, Retrieved, Settlement,
+    Throttle,
 };
+use chat::{CharacterId, ConversationId, UserCard};
 use kernel::{MessageId, PortError, Timestamp, UserId};
 use mbti_roles::CharacterService;
 use rag::{Hit, LibraryService, RagError, SearchQuery};
@@ -84,7 +85,16 @@ impl Personas for CharacterPersonas {
             lines: character.lines.clone(),
             uses_knowledge: character.uses_knowledge,
             works: character.works.clone(),
+            aliases: character.aliases.clone(),
+            dimension: character.dimension.as_str().to_owned(),
+            avatar: character.avatar.clone(),
+            talkativeness: 50,
+            topics: Vec::new(),
         }))
+    }
+
+    fn affinity(&self, _one: &CharacterId, _other: &CharacterId) -> u8 {
+        50
     }
 }
 
@@ -123,22 +133,63 @@ fn search_failure(error: RagError) -> PortError {
     }
 }
 
+/// People, by auth.
+pub struct AuthPeople(pub Arc<AuthService>);
+
+#[async_trait]
+impl People for AuthPeople {
+    async fn cards(&self, users: &[UserId]) -> Result<Vec<UserCard>, PortError> {
+        let mut cards = Vec::with_capacity(users.len());
+        for user in users {
+            match self.0.profile(*user).await {
+                Ok(found) => cards.push(UserCard {
+                    user_id: *user,
+                    nick_name: found.nick_name.clone(),
+                    avatar_url: found.avatar_url.clone(),
+                }),
+                Err(AuthError::NotFound) => {}
+                Err(AuthError::Port(error)) => return Err(error),
+                Err(error) => return Err(PortError::rejected("auth", error)),
+            }
+        }
+        Ok(cards)
+    }
+}
+
 /// Rates, by auth's rate limiter.
-pub struct MessageThrottle {
+pub struct AuthThrottle {
     /// Where the counters are.
     pub auth: Arc<AuthService>,
     /// Messages a person may send.
-    pub rule: RateRule,
+    pub messages: RateRule,
+    /// Messages a room takes.
+    pub room: RateRule,
+    /// Likes a person may give and take back.
+    pub likes: RateRule,
 }
 
-#[async_trait]
-impl Throttle for MessageThrottle {
-    async fn message(&self, author: UserId) -> Result<Admission, PortError> {
-        let rate = self.auth.admit(&self.rule, &author.to_string()).await?;
+impl AuthThrottle {
+    async fn admit(&self, rule: &RateRule, key: &str) -> Result<Admission, PortError> {
+        let rate = self.auth.admit(rule, key).await?;
         if rate.allowed {
             Ok(Admission::Admitted)
         } else {
-            Ok(Admission::Limited { retry_after_ms: rate.retry_after_ms, limit: self.rule.limit })
+            Ok(Admission::Limited { retry_after_ms: rate.retry_after_ms, limit: rule.limit })
         }
+    }
+}
+
+#[async_trait]
+impl Throttle for AuthThrottle {
+    async fn message(&self, author: UserId) -> Result<Admission, PortError> {
+        self.admit(&self.messages, &author.to_string()).await
+    }
+
+    async fn room(&self, room: &ConversationId) -> Result<Admission, PortError> {
+        self.admit(&self.room, room.as_str()).await
+    }
+
+    async fn like(&self, user: UserId) -> Result<Admission, PortError> {
+        self.admit(&self.likes, &user.to_string()).await
     }
 }

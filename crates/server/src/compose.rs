@@ -27,7 +27,7 @@ use kernel::{Clock, Credits, Entropy, Id, Ids, Tariff, Tasks};
 use mbti_roles::{CharacterBook, CharacterService};
 use tokio_util::sync::CancellationToken;
 
-use crate::bridge::{BillingMeter, CharacterPersonas, LibraryKnowledge, MessageThrottle};
+use crate::bridge::{AuthPeople, AuthThrottle, BillingMeter, CharacterPersonas, LibraryKnowledge};
 use crate::config::{Alias, Config};
 use crate::health::Checks;
 use crate::secrets::Secrets;
@@ -43,6 +43,7 @@ use stores::Stores;
 /// Passages retrieved for a question.
 const PASSAGES: u32 = 6;
 const MINUTE_MS: i64 = 60_000;
+const SECOND_MS: i64 = 1_000;
 /// People whose requests are counted at a time.
 const COUNTED_PEOPLE: usize = 50_000;
 /// A command that adds a whole ledger up may take longer than a request.
@@ -112,7 +113,6 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let characters =
         Arc::new(CharacterService::new(CharacterBook::built_in().context("built-in characters")?));
     let library = Arc::new(library);
-    let rule = RateRule::new("messages", config.limits.messages_per_minute, MINUTE_MS);
     let ports = ChatPorts {
         conversations: stores.conversations(),
         log: stores.event_log(),
@@ -123,7 +123,11 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         personas: Arc::new(CharacterPersonas(Arc::clone(&characters))),
         knowledge: Arc::new(LibraryKnowledge(Arc::clone(&library))),
         meter: Arc::new(BillingMeter(Arc::clone(&billing))),
-        throttle: Arc::new(MessageThrottle { auth: Arc::clone(&auth), rule }),
+        throttle: Arc::new(throttle(config, &auth)),
+        rooms: stores.rooms(),
+        turns: stores.turns(),
+        presence: bus.presence,
+        people: Arc::new(AuthPeople(Arc::clone(&auth))),
     };
     let runtime = ChatRuntime {
         clock: Arc::clone(&on.clock),
@@ -148,6 +152,15 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         ids: request_ids,
     };
     Ok(Composition { services, worker, stores })
+}
+
+fn throttle(config: &Config, auth: &Arc<AuthService>) -> AuthThrottle {
+    AuthThrottle {
+        auth: Arc::clone(auth),
+        messages: RateRule::new("messages", config.limits.messages_per_minute, MINUTE_MS),
+        room: RateRule::new("room_sends", config.limits.room_sends_per_second, SECOND_MS),
+        likes: RateRule::new("likes", config.limits.likes_per_minute, MINUTE_MS),
+    }
 }
 
 fn worker(
@@ -200,6 +213,9 @@ fn chat_settings(config: &Config, instance: InstanceId) -> ChatSettings {
         reply_bytes: u32::try_from(config.limits.reply_bytes).unwrap_or(u32::MAX),
         streams_per_user: config.limits.streams_per_user,
         passages: PASSAGES,
+        recall_seconds: config.limits.recall_seconds,
+        room_online: config.limits.room_online,
+        events_size: config.limits.events_size,
     }
 }
 

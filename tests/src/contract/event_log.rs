@@ -36,10 +36,11 @@ pub async fn an_exchange_is_stored_whole(chat: &StoredChat) {
         EventBody::AiStart { message_id: reply.id, generation: 1 },
     ];
     let events = bodies.into_iter().zip(1..).map(|(body, seq)| Event {
-        conversation_id: conversation.id.clone(),
         seq,
         body,
         created_at: exchange.at,
+        message: None,
+        author: None,
     });
     assert_eq!(chat.log.events(&conversation.id, 0, 10).await.unwrap(), events.collect::<Vec<_>>());
     let saga = chat.generations.get(reply.id).await.unwrap();
@@ -306,23 +307,13 @@ fn is_appended(outcome: &ExchangeOutcome) -> bool {
 
 fn question_message(exchange: &Exchange, generation: u32) -> Message {
     let question = exchange.question.clone();
+    let author = Author::User(question.author);
     Message {
-        id: question.id,
-        conversation_id: exchange.conversation_id.clone(),
-        seq: 1,
-        author: Author::User(question.author),
         content: question.content,
-        status: MessageStatus::Done,
-        why: None,
-        failure: None,
-        reply_to: None,
         client_msg_id: question.client_msg_id,
         body_hash: Some(question.body_hash),
-        citations: vec![],
-        usage: None,
         generation,
-        model: None,
-        created_at: START.plus_seconds(1),
+        ..Message::blank(question.id, exchange.conversation_id.clone(), 1, author, START.plus_seconds(1))
     }
 }
 

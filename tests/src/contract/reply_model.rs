@@ -18,12 +18,9 @@ pub const QUOTE: &str = "学而时习之，不亦说乎？";
 /// A question to 孔子, with a passage.
 pub fn request(question: &str) -> ReplyRequest {
     let persona = Persona {
-        id: "classics_kongzi".parse().expect("a valid name"),
-        name: "孔子".to_owned(),
-        instructions: "你是孔子。".to_owned(),
         lines: vec!["温故而知新，可以为师矣。".to_owned()],
         uses_knowledge: true,
-        works: Vec::new(),
+        ..Persona::named("classics_kongzi".parse().expect("a valid name"), "孔子", "你是孔子。")
     };
     let passage = Retrieved {
         passage_id: "lunyu.1.1".to_owned(),

@@ -202,12 +202,9 @@ mod tests {
             system: "你是孔子。".to_owned(),
             turns: Vec::new(),
             persona: Persona {
-                id: "classics_kongzi".parse().unwrap(),
-                name: "孔子".to_owned(),
-                instructions: "你是孔子。".to_owned(),
                 lines: vec!["学而不厌，诲人不倦。".to_owned(), "温故而知新。".to_owned()],
                 uses_knowledge: true,
-                works: Vec::new(),
+                ..Persona::named("classics_kongzi".parse().unwrap(), "孔子", "你是孔子。")
             },
             passages,
             question: question.to_owned(),

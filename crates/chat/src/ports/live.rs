@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use kernel::{MessageId, PortError};
+use kernel::{MessageId, PortError, Timestamp, UserId};
 
 use crate::conversation::ConversationId;
+use crate::generation::InstanceId;
 
 /// What a watcher of the bus gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,4 +102,78 @@ pub trait StreamBuffer: Send + Sync {
 
     /// Ends the text's life. A later flush MUST be [`FlushOutcome::Fenced`].
     async fn close(&self, message_id: MessageId) -> Result<(), PortError>;
+}
+
+/// What became of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// The person is here.
+    Here {
+        /// Whether they were not here before, nor in grace: others are told.
+        came: bool,
+        /// How many people are here now, they too.
+        online: u32,
+    },
+    /// So many are here already.
+    Full {
+        /// How many.
+        online: u32,
+    },
+}
+
+/// Who is here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Online {
+    /// How many people; one in grace counts once.
+    pub count: u32,
+    /// Some of them, at most as many as were asked for.
+    pub users: Vec<UserId>,
+}
+
+/// Who is in which conversation now, on all instances. May be lost at any time: everybody is refreshed.
+///
+/// An entry is (conversation, person, instance) with the time until which it counts; a person is here while one of
+/// their entries counts.
+#[async_trait]
+pub trait Presence: Send + Sync {
+    /// Enters a person of one instance, until then. MUST refuse with `Full` where `people_max` (0: no limit) others
+    /// are here and the person is not; in one step, so that two cannot take the last place.
+    async fn arrive(
+        &self,
+        conversation: &ConversationId,
+        user: UserId,
+        instance: InstanceId,
+        now: Timestamp,
+        until: Timestamp,
+        people_max: u32,
+    ) -> Result<Arrival, PortError>;
+
+    /// The person has left this instance: the entry counts until `until`, which ends the grace.
+    async fn depart(
+        &self,
+        conversation: &ConversationId,
+        user: UserId,
+        instance: InstanceId,
+        until: Timestamp,
+    ) -> Result<(), PortError>;
+
+    /// Renews entries of this instance, making lost ones again. Bounded commands for any number of entries.
+    async fn refresh(
+        &self,
+        entries: &[(ConversationId, UserId)],
+        instance: InstanceId,
+        until: Timestamp,
+    ) -> Result<(), PortError>;
+
+    /// Removes what no longer counts in this conversation, and answers with those who are thereby gone: each person
+    /// MUST be answered to one caller only.
+    async fn expire(&self, conversation: &ConversationId, now: Timestamp) -> Result<Vec<UserId>, PortError>;
+
+    /// Who is here.
+    async fn online(
+        &self,
+        conversation: &ConversationId,
+        now: Timestamp,
+        users_max: u32,
+    ) -> Result<Online, PortError>;
 }

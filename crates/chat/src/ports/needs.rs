@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use kernel::{Credits, MessageId, PortError, Tariff, Timestamp, TokenUsage, UserId};
 
-use crate::conversation::CharacterId;
+use crate::conversation::{CharacterId, ConversationId};
+use crate::room::UserCard;
 
 /// A character as chat needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,16 @@ pub struct Persona {
     pub id: CharacterId,
     /// The name it goes by.
     pub name: String,
+    /// Other names that it listens to.
+    pub aliases: Vec<String>,
+    /// Its MBTI type, or a squad character's letter.
+    pub dimension: String,
+    /// Path of its picture.
+    pub avatar: String,
+    /// How readily it speaks unasked, 0 to 100, by its type.
+    pub talkativeness: u8,
+    /// Words of what it likes to talk about.
+    pub topics: Vec<String>,
     /// Who it is and how it speaks: the system role's text.
     pub instructions: String,
     /// Lines of its own, which the offline model speaks with.
@@ -22,11 +33,40 @@ pub struct Persona {
     pub works: Vec<String>,
 }
 
+impl Persona {
+    /// A character with a name and nothing else of note: half as talkative as one can be.
+    pub fn named(id: CharacterId, name: &str, instructions: &str) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            aliases: Vec::new(),
+            dimension: String::new(),
+            avatar: String::new(),
+            talkativeness: 50,
+            topics: Vec::new(),
+            instructions: instructions.to_owned(),
+            lines: Vec::new(),
+            uses_knowledge: false,
+            works: Vec::new(),
+        }
+    }
+}
+
 /// Characters, answered by mbti-roles.
 #[async_trait]
 pub trait Personas: Send + Sync {
     /// The character, if there is one.
     async fn persona(&self, id: &CharacterId) -> Result<Option<Persona>, PortError>;
+
+    /// How well two characters' types go together, 0 to 100; 50 where one is unknown.
+    fn affinity(&self, one: &CharacterId, other: &CharacterId) -> u8;
+}
+
+/// People, answered by auth. A card may be five seconds old.
+#[async_trait]
+pub trait People: Send + Sync {
+    /// What others see of these people; unknown ones are left out. Order is free.
+    async fn cards(&self, users: &[UserId]) -> Result<Vec<UserCard>, PortError>;
 }
 
 /// A passage found for a question.
@@ -141,4 +181,10 @@ pub enum Admission {
 pub trait Throttle: Send + Sync {
     /// Counts a message that a person sends.
     async fn message(&self, author: UserId) -> Result<Admission, PortError>;
+
+    /// Counts a message that is sent to a room.
+    async fn room(&self, room: &ConversationId) -> Result<Admission, PortError>;
+
+    /// Counts a like that a person gives or takes back.
+    async fn like(&self, user: UserId) -> Result<Admission, PortError>;
 }

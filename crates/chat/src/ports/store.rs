@@ -1,12 +1,13 @@
-//! Ports of the durable truth: conversations, their event log, and the sagas of replies.
+//! Ports of the durable truth: sessions, the event log of all conversations, and the sagas of replies.
 
 use async_trait::async_trait;
 use kernel::{Credits, MessageId, Page, PageRequest, PortError, Tariff, Timestamp, UserId};
 
 use crate::conversation::{CharacterId, Conversation, ConversationId};
-use crate::event::Event;
+use crate::event::{Event, EventBody, utf16_length};
 use crate::generation::{Charge, Generation, InstanceId};
 use crate::message::{Citation, EndReason, Failure, Message, MessageUsage};
+use crate::turn::Turn;
 
 /// A key under which something is made at most once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub enum CreateOutcome {
     Conflict,
 }
 
-/// Conversations themselves.
+/// Sessions. Squads and rooms are not seen through this port ([`super::RoomStore`]).
 #[async_trait]
 pub trait ConversationStore: Send + Sync {
     /// Stores a new conversation, once for each of the owner's keys.
@@ -100,6 +101,144 @@ pub struct NewReply {
     pub prompt_tokens_estimate: u32,
 }
 
+/// A person's message in a room or squad, to be appended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMessage {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Its id, made by the service.
+    pub id: MessageId,
+    /// Who says it.
+    pub author: UserId,
+    /// What.
+    pub content: String,
+    /// The sender's own id for it.
+    pub client_msg_id: Option<String>,
+    /// Hash of what was sent.
+    pub body_hash: String,
+    /// Characters named by id.
+    pub mentions: Vec<CharacterId>,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// The turn that it begins, stored with it.
+    pub turn: Option<Turn>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a [`NewMessage`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum AppendOutcome {
+    /// It is in the log.
+    Appended {
+        /// Its seq.
+        seq: u64,
+    },
+    /// The sender's `client_msg_id` is in the log already; nothing was written.
+    Repeated {
+        /// The message that has it, as it is now.
+        message: Box<Message>,
+    },
+    /// The author may not speak there: no member of the room, or not the squad's owner. Nothing was written.
+    NotMember,
+    /// The author is muted until then; nothing was written.
+    Muted {
+        /// When it ends.
+        until: Timestamp,
+    },
+    /// There is no such room, or it is closed; nothing was written.
+    NoConversation,
+}
+
+/// A reply of a room or squad that begins: `ai_start`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplyStart {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// The message that it answers.
+    pub reply_to: MessageId,
+    /// The reply.
+    pub reply: NewReply,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a [`ReplyStart`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartOutcome {
+    /// It is in the log.
+    Started {
+        /// Its seq.
+        seq: u64,
+    },
+    /// A saga of this id is there already: an earlier try was written though its answer was lost.
+    AlreadyStarted,
+    /// Another reply of this conversation has not ended; nothing was written.
+    ReplyInProgress,
+    /// The message that it answers was recalled or is gone; nothing was written.
+    NoQuestion,
+    /// There is no such conversation, or it is closed; nothing was written.
+    NoConversation,
+}
+
+/// A message is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recall {
+    /// Which.
+    pub message_id: MessageId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a [`Recall`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecallOutcome {
+    /// The text is erased and the event is in the log.
+    Recalled {
+        /// Its seq.
+        seq: u64,
+    },
+    /// It was recalled before; nothing was written.
+    Already {
+        /// Seq of that recall.
+        seq: u64,
+    },
+    /// There is no such message.
+    NoMessage,
+}
+
+/// A person likes a message, or no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Like {
+    /// Which.
+    pub message_id: MessageId,
+    /// Who.
+    pub user_id: UserId,
+    /// Whether they like it.
+    pub liked: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a [`Like`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LikeOutcome {
+    /// It changed, and the event is in the log.
+    Changed {
+        /// Its seq.
+        seq: u64,
+        /// How many like it now.
+        total: u32,
+    },
+    /// It was so already; nothing was written.
+    Unchanged {
+        /// How many like it.
+        total: u32,
+    },
+    /// There is no such message, or it was recalled.
+    NoMessage,
+}
+
 /// Question and `ai_start`, one append.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exchange {
@@ -161,6 +300,19 @@ pub struct ReplyEnd {
     pub model: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+impl ReplyEnd {
+    /// The `ai_end` that is appended for it.
+    pub fn event_body(&self) -> EventBody {
+        EventBody::AiEnd {
+            message_id: self.message_id,
+            generation: self.generation_after,
+            why: self.why,
+            length: utf16_length(&self.content),
+            crc32: crc32fast::hash(self.content.as_bytes()),
+        }
+    }
 }
 
 /// What became of a [`ReplyEnd`].
@@ -228,18 +380,51 @@ pub trait EventLog: Send + Sync {
     /// while a saga of the conversation is streaming. Two concurrent calls MUST NOT both pass either check.
     async fn append_exchange(&self, exchange: &Exchange) -> Result<ExchangeOutcome, PortError>;
 
+    /// Appends a person's message to a room or squad, with its turn; moves head and activity time, and counts the
+    /// message for room and member: all or nothing.
+    ///
+    /// Many callers may be answered by one commit; each MUST be answered after the commit that has its event, and
+    /// a caller that goes away MUST NOT take others' events with it. MUST answer `Repeated` for a `client_msg_id`
+    /// that this author has used in this conversation, before any other refusal but `NoConversation`; of two
+    /// concurrent calls with one `client_msg_id` one MUST be `Repeated`. One refused or unstorable event MUST NOT
+    /// refuse another.
+    async fn append(&self, message: &NewMessage) -> Result<AppendOutcome, PortError>;
+
+    /// Appends `ai_start` of a room's reply, creates its message and its saga, counts it for the room: all or
+    /// nothing.
+    ///
+    /// MUST answer `ReplyInProgress` while a saga of the conversation is streaming; two concurrent calls MUST NOT
+    /// both begin.
+    async fn append_start(&self, start: &ReplyStart) -> Result<StartOutcome, PortError>;
+
+    /// Erases a message's text, citations and mentions, marks it recalled and appends `recall`: all or nothing.
+    ///
+    /// MUST be final: a reply that ends after its recall ends without text (its `ai_end` says length 0).
+    async fn append_recall(&self, recall: &Recall) -> Result<RecallOutcome, PortError>;
+
+    /// Stores or removes a like, keeps the message's total and likers and the member's count, appends `like`: all
+    /// or nothing.
+    async fn append_like(&self, like: &Like) -> Result<LikeOutcome, PortError>;
+
     /// Appends `ai_end`, writes the final text and decides the charge of the saga: all or nothing.
     ///
     /// MUST be won by one caller: only while the saga is streaming and its generation is the one named.
     async fn append_end(&self, end: &ReplyEnd) -> Result<EndOutcome, PortError>;
 
-    /// Events after `after` (exclusive), ascending, at most `limit`.
+    /// Events after `after` (exclusive), ascending, at most `limit`, each with its message in its present state (one
+    /// read). [`Event::author`] is left empty: chat asks [`super::People`].
     async fn events(
         &self,
         conversation: &ConversationId,
         after: u64,
         limit: u32,
     ) -> Result<Vec<Event>, PortError>;
+
+    /// The heads of these conversations; unknown ones are left out. One read.
+    async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, u64)>, PortError>;
+
+    /// Replies of a conversation that have not ended.
+    async fn streaming(&self, conversation: &ConversationId) -> Result<Vec<Message>, PortError>;
 
     /// A part of the history. An unknown conversation has an empty one with head 0.
     async fn history(

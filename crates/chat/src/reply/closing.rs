@@ -7,7 +7,7 @@ use std::future::Future;
 use kernel::{Credits, MessageId, PortError, Tariff, TokenUsage};
 
 use crate::conversation::ConversationId;
-use crate::event::{EventBody, Frame, utf16_length};
+use crate::event::{Event, Frame};
 use crate::generation::{Charge, GenerationState, billable, charge};
 use crate::message::{Citation, EndReason, Failure, MessageUsage};
 use crate::ports::{EndOutcome, ReplyEnd, Settlement};
@@ -53,7 +53,7 @@ pub(crate) async fn close(inner: &Inner, saga: &Saga, closing: Closing) -> Resul
     };
     let log = &inner.ports.log;
     match retried(inner, || log.append_end(&end)).await? {
-        EndOutcome::Ended { seq } => inner.publish(&saga.conversation_id, &end_frame(seq, &end)).await,
+        EndOutcome::Ended { seq } => announce(inner, saga, seq, &end).await,
         EndOutcome::NoMessage => {}
         EndOutcome::AlreadyEnded => return settle_ended(inner, saga).await,
     }
@@ -107,15 +107,17 @@ pub(crate) async fn settle(
     Ok(())
 }
 
-fn end_frame(seq: u64, end: &ReplyEnd) -> Frame {
-    let body = EventBody::AiEnd {
-        message_id: end.message_id,
-        generation: end.generation_after,
-        why: end.why,
-        length: utf16_length(&end.content),
-        crc32: crc32fast::hash(end.content.as_bytes()),
+/// A message that cannot be read now is left out: watchers read it themselves.
+async fn announce(inner: &Inner, saga: &Saga, seq: u64, end: &ReplyEnd) {
+    let message = match inner.ports.log.message(end.message_id).await {
+        Ok(message) => message,
+        Err(error) => {
+            tracing::warn!(%error, "an ended reply was not read; watchers do it themselves");
+            None
+        }
     };
-    Frame::Committed { seq, body }
+    let event = Event { seq, body: end.event_body(), created_at: end.at, message, author: None };
+    inner.announce(&saga.conversation_id, vec![event]).await;
 }
 
 /// Milliseconds to wait before each further try: the database may be restarting.

@@ -12,8 +12,8 @@ use super::ChatService;
 use crate::content::{parse_text, title_of};
 use crate::conversation::{Conversation, ConversationId};
 use crate::error::{ChatError, ContentError, Field};
-use crate::event::{EventBody, Frame};
-use crate::message::{Message, MessageStatus};
+use crate::event::{Event, EventBody};
+use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{
     Admission, Exchange, ExchangeOutcome, HistoryQuery, NewQuestion, NewReply, Persona, ReplyRequest,
     Reservation, Reserved,
@@ -190,10 +190,11 @@ impl ChatService {
         match self.inner.ports.log.append_exchange(&exchange).await {
             Ok(ExchangeOutcome::Appended { question_seq, reply_seq }) => {
                 self.inner.counts.forget(user);
-                self.announce(&exchange, question_seq, reply_seq).await;
+                let asked = asked(&exchange, question_seq, reply_seq);
+                self.announce(&exchange, &asked).await;
                 let inner = Arc::clone(&self.inner);
                 self.inner.runtime.tasks.spawn(Box::pin(reply::run(inner, job, guard)));
-                self.asked(&exchange).await
+                Ok(asked)
             }
             Ok(refused) => {
                 self.give_back(plan.reply_id);
@@ -277,19 +278,18 @@ impl ChatService {
         }
     }
 
-    async fn announce(&self, exchange: &Exchange, question_seq: u64, reply_seq: u64) {
-        let question = EventBody::Message { message_id: exchange.question.id };
-        let start = EventBody::AiStart { message_id: exchange.reply.id, generation: 1 };
-        for (seq, body) in [(question_seq, question), (reply_seq, start)] {
-            self.inner.publish(&exchange.conversation_id, &Frame::Committed { seq, body }).await;
-        }
-    }
-
-    async fn asked(&self, exchange: &Exchange) -> Result<Asked, ChatError> {
-        let log = &self.inner.ports.log;
-        let question = log.message(exchange.question.id).await?.ok_or(ChatError::NotFound)?;
-        let reply = log.message(exchange.reply.id).await?.ok_or(ChatError::NotFound)?;
-        Ok(Asked { question, reply, replayed: false })
+    async fn announce(&self, exchange: &Exchange, asked: &Asked) {
+        let Asked { question, reply, .. } = asked;
+        let event = |body, message: &Message| Event {
+            seq: message.seq,
+            body,
+            created_at: exchange.at,
+            message: Some(message.clone()),
+            author: None,
+        };
+        let said = event(EventBody::Message { message_id: question.id }, question);
+        let began = event(EventBody::AiStart { message_id: reply.id, generation: 1 }, reply);
+        self.inner.announce(&exchange.conversation_id, vec![said, began]).await;
     }
 
     fn give_back(&self, message_id: MessageId) {
@@ -300,6 +300,26 @@ impl ChatService {
             }
         }));
     }
+}
+
+/// Both messages as the log has them now.
+fn asked(exchange: &Exchange, question_seq: u64, reply_seq: u64) -> Asked {
+    let Exchange { question, reply, .. } = exchange;
+    let blank =
+        |id, seq, author| Message::blank(id, exchange.conversation_id.clone(), seq, author, exchange.at);
+    let question = Message {
+        content: question.content.clone(),
+        client_msg_id: question.client_msg_id.clone(),
+        body_hash: Some(question.body_hash.clone()),
+        ..blank(question.id, question_seq, Author::User(question.author))
+    };
+    let reply = Message {
+        status: MessageStatus::Streaming,
+        reply_to: Some(question.id),
+        generation: 1,
+        ..blank(reply.id, reply_seq, Author::Character(reply.character_id.clone()))
+    };
+    Asked { question, reply, replayed: false }
 }
 
 fn parse_client_msg_id(id: &str) -> Result<String, ChatError> {

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_memory::{MemoryBroadcaster, MemoryRateLimiter, MemoryRevocationFeed, MemoryStreamBuffer};
+use adapter_memory::{
+    MemoryBroadcaster, MemoryPresence, MemoryRateLimiter, MemoryRevocationFeed, MemoryStreamBuffer,
+};
 use adapter_redis::{
-    RedisBroadcaster, RedisConnection, RedisLimits, RedisRateLimiter, RedisRevocationFeed, RedisStreamBuffer,
+    RedisBroadcaster, RedisConnection, RedisLimits, RedisPresence, RedisRateLimiter, RedisRevocationFeed,
+    RedisStreamBuffer,
 };
 use anyhow::Context;
 use auth::FallbackRateLimiter;
 use auth::ports::{RateLimiter, RevocationFeed};
-use chat::ports::{Broadcaster, StreamBuffer};
+use chat::ports::{Broadcaster, Presence, StreamBuffer};
 use kernel::Clock;
 
 use crate::config::Config;
@@ -27,6 +30,7 @@ const SIGNALS_MAX: usize = 1_024;
 pub(super) struct Bus {
     pub(super) broadcaster: Arc<dyn Broadcaster>,
     pub(super) buffer: Arc<dyn StreamBuffer>,
+    pub(super) presence: Arc<dyn Presence>,
     pub(super) limiter: Arc<dyn RateLimiter>,
     pub(super) feed: Arc<dyn RevocationFeed>,
     redis: Option<RedisConnection>,
@@ -54,6 +58,7 @@ impl Bus {
         Self {
             buffer: Arc::new(MemoryStreamBuffer::new(bus.clone(), Arc::clone(clock))),
             broadcaster: Arc::new(bus),
+            presence: Arc::new(MemoryPresence::default()),
             limiter: Arc::new(MemoryRateLimiter::new(COUNTERS_MAX)),
             feed: Arc::new(MemoryRevocationFeed::new(SIGNALS_MAX)),
             redis: None,
@@ -67,6 +72,7 @@ impl Bus {
         Self {
             broadcaster: Arc::new(RedisBroadcaster::start(&redis, FRAMES_MAX)),
             buffer: Arc::new(RedisStreamBuffer::new(&redis)),
+            presence: Arc::new(RedisPresence::new(&redis)),
             limiter: Arc::new(limiter),
             feed: Arc::new(RedisRevocationFeed::new(&redis)),
             redis: Some(redis),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_sql::{
-    SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlSessions, SqlStore,
-    SqlUsers,
+    SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlRooms, SqlSessions,
+    SqlStore, SqlTurns, SqlUsers,
 };
 use anyhow::{Context, bail};
 use auth::ports::{LoginLog, SessionStore, UserStore};
 use billing::Ledger;
-use chat::ports::{ConversationStore, EventLog, GenerationStore};
+use chat::ports::{ConversationStore, EventLog, GenerationStore, RoomStore, TurnStore};
 use kernel::Timestamp;
 
 use crate::config::Config;
@@ -98,6 +98,14 @@ impl Stores {
 
     pub(super) fn event_log(&self) -> Arc<dyn EventLog> {
         Arc::new(SqlEventLog::new(self.store.clone()))
+    }
+
+    pub(super) fn rooms(&self) -> Arc<dyn RoomStore> {
+        Arc::new(SqlRooms::new(self.store.clone()))
+    }
+
+    pub(super) fn turns(&self) -> Arc<dyn TurnStore> {
+        Arc::new(SqlTurns::new(self.store.clone()))
     }
 
     pub(super) fn generations(&self) -> Arc<dyn GenerationStore> {

@@ -1,0 +1,1 @@
+//! Which characters a text names.

@@ -1,0 +1,1 @@
+//! Who speaks where nobody was named.
