@@ -7,8 +7,8 @@ use chat::ports::TurnStore;
 use chat::turn::{Turn, TurnId};
 use kernel::{Id, MessageId, Page, PageRequest, PortError, Timestamp};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
 };
 
 use crate::detached::detached;
