@@ -143,6 +143,8 @@ fn blank_row(exchange: &Exchange, seq: i64, status: MessageStatus) -> message::M
         usage: None,
         generation: 0,
         upstream: None,
+        mentions: None,
+        likes: None,
         created_at: exchange.at.as_millis(),
     }
 }

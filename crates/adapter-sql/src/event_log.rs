@@ -66,10 +66,7 @@ impl EventLog for SqlEventLog {
         Err(crate::error::rejected("being built"))
     }
 
-    async fn heads(
-        &self,
-        _conversations: &[ConversationId],
-    ) -> Result<Vec<(ConversationId, u64)>, PortError> {
+    async fn heads(&self, _conversations: &[ConversationId]) -> Result<Vec<chat::ports::Head>, PortError> {
         Err(crate::error::rejected("being built"))
     }
 
@@ -131,7 +128,7 @@ impl EventLog for SqlEventLog {
     }
 }
 
-/// An event's row; kind and message stand beside the body, so that they can be asked for.
+/// An event's row; kind and subject stand beside the body, so that they can be asked for.
 pub(crate) fn event_row(
     conversation: &ConversationId,
     seq: i64,
@@ -151,7 +148,7 @@ pub(crate) fn event_row(
         seq,
         kind: kind.to_owned(),
         body: json(body),
-        message_id: subject,
+        subject,
         created_at: at.as_millis(),
     }
 }
