@@ -9,7 +9,6 @@ pub(crate) mod instance;
 pub(crate) mod login_record;
 pub(crate) mod member;
 pub(crate) mod message;
-pub(crate) mod read_mark;
 pub(crate) mod room;
 pub(crate) mod session;
 pub(crate) mod transfer;
