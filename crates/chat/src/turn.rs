@@ -51,6 +51,23 @@ pub enum Reason {
     RoomBusy,
 }
 
+impl Reason {
+    /// Whether nobody asked this character: a person's next message comes before it.
+    pub const fn is_unasked(self) -> bool {
+        match self {
+            Self::Chosen | Self::InOrder | Self::WaitedLongest | Self::NamedByCharacter => true,
+            Self::MentionedById
+            | Self::MentionedByName
+            | Self::RepliedTo
+            | Self::Outweighed
+            | Self::SpokeLast
+            | Self::CoolingDown
+            | Self::Muted
+            | Self::RoomBusy => false,
+        }
+    }
+}
+
 /// A character that was considered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
