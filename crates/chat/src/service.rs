@@ -16,6 +16,7 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, PortError, Tasks, Timestamp, UserId};
 
+use crate::announcer::Announcer;
 use crate::catalog::ModelCatalog;
 use crate::content::parse_text;
 use crate::conversation::{Conversation, ConversationId};
@@ -128,6 +129,7 @@ pub(crate) struct Inner {
     /// Before this (Unix ms), other instances' leases prove nothing: the database was away, so nobody could renew.
     trusts_leases_from: AtomicI64,
     pub(crate) counts: MessageCounts,
+    announcer: Announcer,
 }
 
 impl Inner {
@@ -158,9 +160,9 @@ impl Inner {
         }
     }
 
-    /// Tells watchers of committed events, ascending.
-    pub(crate) async fn announce(&self, conversation: &ConversationId, events: Vec<Event>) {
-        self.publish(conversation, Frame::Committed { events }).await;
+    /// Tells watchers of committed events, soon: the caller waits for nobody, and nothing can fail.
+    pub(crate) fn announce(&self, conversation: &ConversationId, events: Vec<Event>) {
+        self.announcer.announce(conversation, events);
     }
 
     /// Publishes a frame. The log has the truth, so a bus that fails is worth a line and no more.
@@ -185,7 +187,9 @@ pub enum StopState {
 impl ChatService {
     /// The service on these ports.
     pub fn new(ports: ChatPorts, runtime: ChatRuntime, settings: ChatSettings) -> Self {
+        let announcer = Announcer::new(Arc::clone(&ports.broadcaster), Arc::clone(&runtime.tasks));
         let inner = Inner {
+            announcer,
             ports,
             runtime,
             settings,

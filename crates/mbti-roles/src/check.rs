@@ -135,7 +135,7 @@ fn check_price(c: &Character) -> Result<(), Flaw> {
     if fits { Ok(()) } else { Err(Flaw::Price) }
 }
 
-fn list(
+pub(crate) fn list(
     field: &'static str,
     entries: &[String],
     count: RangeInclusive<usize>,
@@ -147,7 +147,7 @@ fn list(
     entries.iter().try_for_each(|entry| text(field, entry, length.clone()))
 }
 
-fn text(field: &'static str, value: &str, length: RangeInclusive<usize>) -> Result<(), Flaw> {
+pub(crate) fn text(field: &'static str, value: &str, length: RangeInclusive<usize>) -> Result<(), Flaw> {
     let is_clean = value.trim() == value && !value.chars().any(|c| c.is_control() && c != '\n');
     if is_clean && length.contains(&value.chars().count()) {
         Ok(())

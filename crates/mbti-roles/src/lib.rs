@@ -11,10 +11,12 @@ mod data;
 pub mod mbti;
 pub mod service;
 pub mod speaker;
+pub mod squad;
 
 pub use book::{BookError, CharacterBook};
 pub use character::{Character, CharacterId, CharacterKind, InvalidCharacterId, Personality, Rarity, Seal};
 pub use character::{UnlockType, avatar_path};
 pub use check::{Flaw, WORKS};
 pub use mbti::{InvalidMbti, Mbti};
-pub use service::{CharacterFilter, CharacterService};
+pub use service::{CharacterFilter, CharacterService, Face};
+pub use squad::{Letter, Squad, SquadCharacter, SquadTopic};
