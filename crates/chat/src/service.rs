@@ -4,6 +4,7 @@ mod ask;
 mod complete;
 mod create;
 mod marks;
+mod plan;
 mod post;
 mod rooms;
 mod squads;
