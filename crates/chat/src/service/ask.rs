@@ -27,7 +27,7 @@ const HISTORY_MESSAGES: u32 = 30;
 /// History and passages beyond this are left out even where the model could read more: it is the asker's money.
 const PROMPT_TOKENS_MAX: u32 = 8_000;
 /// An answer shorter than this is not worth its prompt.
-const OUTPUT_TOKENS_MIN: u32 = 256;
+pub(super) const OUTPUT_TOKENS_MIN: u32 = 256;
 const TITLE_CHARS: usize = 20;
 
 /// What a person asks.
@@ -118,7 +118,7 @@ impl ChatService {
         Ok(Some(Asked { question: earlier, reply, replayed: true }))
     }
 
-    async fn admit(&self, user: UserId) -> Result<(), ChatError> {
+    pub(super) async fn admit(&self, user: UserId) -> Result<(), ChatError> {
         match self.inner.ports.throttle.message(user).await? {
             Admission::Admitted => Ok(()),
             Admission::Limited { retry_after_ms, limit } => {
@@ -292,7 +292,7 @@ impl ChatService {
         self.inner.announce(&exchange.conversation_id, vec![said, began]).await;
     }
 
-    fn give_back(&self, message_id: MessageId) {
+    pub(super) fn give_back(&self, message_id: MessageId) {
         let inner = Arc::clone(&self.inner);
         self.inner.runtime.tasks.spawn(Box::pin(async move {
             if let Err(error) = reply::give_back(&inner, message_id).await {
@@ -322,7 +322,7 @@ fn asked(exchange: &Exchange, question_seq: u64, reply_seq: u64) -> Asked {
     Asked { question, reply, replayed: false }
 }
 
-fn parse_client_msg_id(id: &str) -> Result<String, ChatError> {
+pub(super) fn parse_client_msg_id(id: &str) -> Result<String, ChatError> {
     let id = parse_text(Field::ClientMsgId, id, CLIENT_MSG_ID_CHARS_MAX)?;
     let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if plain {
@@ -343,7 +343,7 @@ fn body_hash(content: &str, question: &Question) -> String {
 }
 
 /// A tag that is the same for one person and says nothing about them.
-fn user_tag(user: UserId) -> String {
+pub(super) fn user_tag(user: UserId) -> String {
     let digest = Sha256::digest(format!("jixia-user-tag:{user}"));
     hex::encode(digest).chars().take(32).collect()
 }
