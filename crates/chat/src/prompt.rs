@@ -90,6 +90,24 @@ pub fn build(parts: PromptParts<'_>) -> Prompt {
     }
 }
 
+/// The prompt of another program's conversation, which ends with a person's words. Nothing of it is left out but an
+/// answer before the first question.
+pub fn of_turns(persona: &Persona, said: &[(PromptRole, String)]) -> Prompt {
+    let mut turns = Vec::new();
+    for (role, text) in said {
+        if *role == PromptRole::User || !turns.is_empty() {
+            push_turn(&mut turns, *role, text);
+        }
+    }
+    Prompt {
+        system: format!("{}\n\n{HOUSE_RULES}", persona.instructions),
+        turns,
+        persona: persona.clone(),
+        passages: Vec::new(),
+        question: said.last().map(|(_, text)| text.clone()).unwrap_or_default(),
+    }
+}
+
 /// A bound that no tokenizer exceeds: byte-level ones make at most a token of a byte.
 pub fn tokens_bound(prompt: &Prompt) -> u32 {
     let bytes = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_add(TURN_OVERHEAD);

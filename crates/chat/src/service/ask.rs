@@ -103,7 +103,7 @@ impl ChatService {
         Ok(Some(Asked { question: earlier, reply, replayed: true }))
     }
 
-    async fn admit(&self, user: UserId) -> Result<(), ChatError> {
+    pub(super) async fn admit(&self, user: UserId) -> Result<(), ChatError> {
         match self.inner.ports.throttle.message(user).await? {
             Admission::Admitted => Ok(()),
             Admission::Limited { retry_after_ms, limit } => {
@@ -243,7 +243,7 @@ fn asked(exchange: &Exchange, question_seq: u64, reply_seq: u64) -> Asked {
     Asked { question, reply, replayed: false }
 }
 
-fn parse_client_msg_id(id: &str) -> Result<String, ChatError> {
+pub(super) fn parse_client_msg_id(id: &str) -> Result<String, ChatError> {
     let id = parse_text(Field::ClientMsgId, id, CLIENT_MSG_ID_CHARS_MAX)?;
     let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if plain {
