@@ -31,8 +31,7 @@ pub struct Named {
 
 impl From<&Persona> for Named {
     fn from(persona: &Persona) -> Self {
-        let names: Vec<String> =
-            std::iter::once(&persona.name).chain(&persona.aliases).cloned().collect();
+        let names: Vec<String> = std::iter::once(&persona.name).chain(&persona.aliases).cloned().collect();
         // A work may be called like its author (孟子): then only its title signs tell.
         let works = persona.works.iter().filter(|work| !names.contains(work));
         let near_names = persona.near_names.iter().chain(works).cloned().collect();
@@ -208,8 +207,15 @@ mod tests {
 
     #[test]
     fn titles_works_and_near_names_are_not_people() {
-        for text in ["《孟子》怎么读", "〈孙子〉", "孙子兵法", "我孙子三岁", "张飞机票买了", "孟子·告子上", "关羽毛球"]
-        {
+        for text in [
+            "《孟子》怎么读",
+            "〈孙子〉",
+            "孙子兵法",
+            "我孙子三岁",
+            "张飞机票买了",
+            "孟子·告子上",
+            "关羽毛球",
+        ] {
             assert!(heard(text).is_empty(), "{text}");
         }
         assert_eq!(heard("《孟子》是孟子写的吗"), ["meng"]);
