@@ -13,6 +13,7 @@
 //! - A reply outlives the connection that asked for it.
 //! - The log is the truth; frames on the bus and text in the stream buffer may be lost at any time.
 
+mod announcer;
 pub mod catalog;
 pub mod content;
 pub mod conversation;

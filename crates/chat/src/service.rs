@@ -17,6 +17,7 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, PortError, Tasks, Timestamp, UserId};
 
+use crate::announcer::Announcer;
 use crate::catalog::ModelCatalog;
 use crate::content::parse_text;
 use crate::conversation::{Conversation, ConversationId};
@@ -131,6 +132,7 @@ pub(crate) struct Inner {
     trusts_leases_from: AtomicI64,
     pub(crate) counts: MessageCounts,
     pub(crate) recent_rooms: RecentRooms,
+    announcer: Announcer,
 }
 
 impl Inner {
@@ -161,9 +163,9 @@ impl Inner {
         }
     }
 
-    /// Tells watchers of committed events, ascending.
-    pub(crate) async fn announce(&self, conversation: &ConversationId, events: Vec<Event>) {
-        self.publish(conversation, Frame::Committed { events }).await;
+    /// Tells watchers of committed events, soon: the caller waits for nobody, and nothing can fail.
+    pub(crate) fn announce(&self, conversation: &ConversationId, events: Vec<Event>) {
+        self.announcer.announce(conversation, events);
     }
 
     /// Publishes a frame. The log has the truth, so a bus that fails is worth a line and no more.
@@ -188,7 +190,9 @@ pub enum StopState {
 impl ChatService {
     /// The service on these ports.
     pub fn new(ports: ChatPorts, runtime: ChatRuntime, settings: ChatSettings) -> Self {
+        let announcer = Announcer::new(Arc::clone(&ports.broadcaster), Arc::clone(&runtime.tasks));
         let inner = Inner {
+            announcer,
             ports,
             runtime,
             settings,

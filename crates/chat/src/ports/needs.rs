@@ -15,6 +15,8 @@ pub struct Persona {
     pub name: String,
     /// Other names that it listens to.
     pub aliases: Vec<String>,
+    /// Words that hold one of these names and do not mean it, such as a book's title.
+    pub near_names: Vec<String>,
     /// Its MBTI type, or a squad character's letter.
     pub dimension: String,
     /// Path of its picture.
@@ -40,6 +42,7 @@ impl Persona {
             id,
             name: name.to_owned(),
             aliases: Vec::new(),
+            near_names: Vec::new(),
             dimension: String::new(),
             avatar: String::new(),
             talkativeness: 50,

@@ -137,7 +137,7 @@ async fn announce(inner: &Inner, saga: &Saga, seq: u64, end: &ReplyEnd) {
         }
     };
     let event = Event { seq, body: end.event_body(), created_at: end.at, message, author: None };
-    inner.announce(&saga.conversation_id, vec![event]).await;
+    inner.announce(&saga.conversation_id, vec![event]);
 }
 
 /// Milliseconds to wait before each further try: the database may be restarting.

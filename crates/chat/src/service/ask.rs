@@ -191,7 +191,7 @@ impl ChatService {
             Ok(ExchangeOutcome::Appended { question_seq, reply_seq }) => {
                 self.inner.counts.forget(user);
                 let asked = asked(&exchange, question_seq, reply_seq);
-                self.announce(&exchange, &asked).await;
+                self.announce(&exchange, &asked);
                 let inner = Arc::clone(&self.inner);
                 self.inner.runtime.tasks.spawn(Box::pin(reply::run(inner, job, guard)));
                 Ok(asked)
@@ -278,7 +278,7 @@ impl ChatService {
         }
     }
 
-    async fn announce(&self, exchange: &Exchange, asked: &Asked) {
+    fn announce(&self, exchange: &Exchange, asked: &Asked) {
         let Asked { question, reply, .. } = asked;
         let event = |body, message: &Message| Event {
             seq: message.seq,
@@ -289,7 +289,7 @@ impl ChatService {
         };
         let said = event(EventBody::Message { message_id: question.id }, question);
         let began = event(EventBody::AiStart { message_id: reply.id, generation: 1 }, reply);
-        self.inner.announce(&exchange.conversation_id, vec![said, began]).await;
+        self.inner.announce(&exchange.conversation_id, vec![said, began]);
     }
 
     pub(super) fn give_back(&self, message_id: MessageId) {

@@ -36,7 +36,7 @@ impl ChatService {
             LikeOutcome::Changed { seq, total } => {
                 let body = EventBody::Like { message_id: id, user_id: user, liked, total_likes: total };
                 let event = Event { seq, body, created_at: at, message: None, author: None };
-                self.inner.announce(&message.conversation_id, vec![event]).await;
+                self.inner.announce(&message.conversation_id, vec![event]);
                 Ok(Liked { total, seq: Some(seq) })
             }
             LikeOutcome::Unchanged { total } => Ok(Liked { total, seq: None }),

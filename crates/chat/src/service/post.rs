@@ -150,7 +150,7 @@ impl ChatService {
             AppendOutcome::Appended { seq } => {
                 self.inner.counts.forget(message.author);
                 let posted = Posted { message_id: message.id, seq, at: message.at, duplicate: false };
-                self.inner.announce(&room.id, vec![said_event(&message, seq, author)]).await;
+                self.inner.announce(&room.id, vec![said_event(&message, seq, author)]);
                 self.cut_unasked(room, &message).await;
                 if let Some(turn) = message.turn {
                     self.begin_turn(turn);

@@ -103,7 +103,7 @@ impl ChatService {
             RecallOutcome::Recalled { seq } => {
                 let body = EventBody::Recall { message_id: message.id };
                 let event = Event { seq, body, created_at: at, message: None, author: None };
-                self.inner.announce(&message.conversation_id, vec![event]).await;
+                self.inner.announce(&message.conversation_id, vec![event]);
                 Ok(seq)
             }
             RecallOutcome::Already { seq } => Ok(seq),
