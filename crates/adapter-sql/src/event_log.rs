@@ -66,10 +66,7 @@ impl EventLog for SqlEventLog {
         Err(crate::error::rejected("being built"))
     }
 
-    async fn heads(
-        &self,
-        _conversations: &[ConversationId],
-    ) -> Result<Vec<(ConversationId, u64)>, PortError> {
+    async fn heads(&self, _conversations: &[ConversationId]) -> Result<Vec<chat::ports::Head>, PortError> {
         Err(crate::error::rejected("being built"))
     }
 

@@ -20,6 +20,6 @@ pub use rooms::{
 };
 pub use store::{
     AppendOutcome, ConversationStore, CreateOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome,
-    GenerationStore, HistoryPage, HistoryQuery, Like, LikeOutcome, NewMessage, NewQuestion, NewReply, Once,
-    Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
+    GenerationStore, Head, HistoryPage, HistoryQuery, Like, LikeOutcome, NewMessage, NewQuestion, NewReply,
+    Once, Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
 };

@@ -160,12 +160,12 @@ impl Inner {
 
     /// Tells watchers of committed events, ascending.
     pub(crate) async fn announce(&self, conversation: &ConversationId, events: Vec<Event>) {
-        self.publish(conversation, &Frame::Committed { events }).await;
+        self.publish(conversation, Frame::Committed { events }).await;
     }
 
     /// Publishes a frame. The log has the truth, so a bus that fails is worth a line and no more.
-    pub(crate) async fn publish(&self, conversation: &ConversationId, frame: &Frame) {
-        if let Err(error) = self.ports.broadcaster.publish(conversation, frame.encode()).await {
+    pub(crate) async fn publish(&self, conversation: &ConversationId, frame: Frame) {
+        if let Err(error) = self.ports.broadcaster.publish(conversation, Arc::new(frame)).await {
             tracing::warn!(%error, "a frame was not published; watchers catch up from the log");
         }
     }
@@ -284,7 +284,7 @@ impl ChatService {
                 () = timeout => None,
             };
             match signal {
-                Some(BusSignal::Frame(bytes)) if !is_end_of(&bytes, reply.id) => {}
+                Some(BusSignal::Frame(frame)) if !is_end_of(&frame, reply.id) => {}
                 Some(BusSignal::Frame(_) | BusSignal::Missed) | None => break,
             }
         }
@@ -353,9 +353,16 @@ fn stop_state(reply: &Message) -> Option<StopState> {
     }
 }
 
-fn is_end_of(bytes: &[u8], reply: MessageId) -> bool {
-    match Frame::decode(bytes) {
-        Some(Frame::Committed { events }) => events.iter().any(|event| event.ends(reply)),
-        Some(_) | None => false,
+fn is_end_of(frame: &Frame, reply: MessageId) -> bool {
+    match frame {
+        Frame::Committed { events } => events.iter().any(|event| event.ends(reply)),
+        Frame::Delta { .. }
+        | Frame::Settled { .. }
+        | Frame::Typing { .. }
+        | Frame::Read { .. }
+        | Frame::Presence { .. }
+        | Frame::TurnOver { .. }
+        | Frame::Notice { .. }
+        | Frame::Expelled { .. } => false,
     }
 }

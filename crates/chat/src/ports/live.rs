@@ -1,18 +1,20 @@
 //! Ports of what may be lost: the bus, and the growing text of running replies.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::stream::BoxStream;
 use kernel::{MessageId, PortError, Timestamp, UserId};
 
 use crate::conversation::ConversationId;
+use crate::event::Frame;
 use crate::generation::InstanceId;
 
 /// What a watcher of the bus gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum BusSignal {
-    /// A frame, as it was published.
-    Frame(Bytes),
+    /// A frame, as it was published. Within a process it is the publisher's own, not a copy.
+    Frame(Arc<Frame>),
     /// Frames may have been lost (the bus reconnected, or this watcher was too slow): read the log.
     Missed,
 }
@@ -24,7 +26,7 @@ pub trait Broadcaster: Send + Sync {
     ///
     /// MUST keep the order of one publisher's frames in one conversation, and reach subscribers of every
     /// instance on the same bus.
-    async fn publish(&self, conversation: &ConversationId, frame: Bytes) -> Result<(), PortError>;
+    async fn publish(&self, conversation: &ConversationId, frame: Arc<Frame>) -> Result<(), PortError>;
 
     /// Watches a conversation from now on.
     ///
@@ -49,8 +51,8 @@ pub struct Flush {
     pub length_before: u64,
     /// The new text; empty to ask for the stop flag only.
     pub text: String,
-    /// What is published to watchers after the append; empty for none.
-    pub frame: Bytes,
+    /// What is published to watchers after the append, if anything.
+    pub frame: Option<Arc<Frame>>,
 }
 
 /// What became of a [`Flush`].

@@ -103,7 +103,7 @@ pub(crate) async fn settle(
     }
     let generations = &inner.ports.generations;
     retried(inner, || generations.mark_settled(message_id)).await?;
-    inner.publish(conversation, &Frame::Settled { message_id }).await;
+    inner.publish(conversation, Frame::Settled { message_id }).await;
     Ok(())
 }
 
