@@ -30,6 +30,7 @@ pub mod message;
 pub mod ports;
 mod presence;
 pub mod prompt;
+mod recent_rooms;
 mod reply;
 pub mod room;
 mod running;

@@ -4,7 +4,9 @@ mod ask;
 mod complete;
 mod create;
 mod marks;
+mod plan;
 mod post;
+mod recall;
 mod rooms;
 mod squads;
 mod turns;
@@ -31,6 +33,7 @@ use crate::ports::{
     Knowledge, Meter, People, Personas, Presence, ReplyModel, RoomStore, StreamBuffer, Throttle, TurnStore,
 };
 use crate::presence::Here;
+use crate::recent_rooms::RecentRooms;
 use crate::running::Running;
 
 pub use ask::{Asked, Question};
@@ -134,6 +137,7 @@ pub(crate) struct Inner {
     announcer: Announcer,
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) here: Here,
+    pub(crate) recent_rooms: RecentRooms,
 }
 
 impl Inner {
@@ -202,6 +206,7 @@ impl ChatService {
             running: Arc::default(),
             trusts_leases_from: AtomicI64::new(i64::MIN),
             counts: MessageCounts::default(),
+            recent_rooms: RecentRooms::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -246,7 +251,7 @@ impl ChatService {
         if is_deleted { Ok(()) } else { Err(ChatError::NotFound) }
     }
 
-    /// A part of a session's history.
+    /// A part of the history of a conversation that the person may read.
     pub async fn history(
         &self,
         user: UserId,
@@ -254,9 +259,12 @@ impl ChatService {
         query: HistoryQuery,
     ) -> Result<HistoryPage, ChatError> {
         let id: ConversationId = id.parse().map_err(|_invalid| ChatError::NotFound)?;
-        // One read brings page and owner, since this is what clients ask for most.
+        // One read brings page and owner, since a session's is what clients ask for most.
         let page = self.inner.ports.log.history(&id, query).await?;
-        if page.owner == Some(user) { Ok(page) } else { Err(ChatError::NotFound) }
+        if page.owner != Some(user) {
+            self.readable(user, &id).await?;
+        }
+        Ok(page)
     }
 
     /// One message that the person may see.
@@ -280,7 +288,12 @@ impl ChatService {
     /// Stops the reply that this id names, or the reply to the question that it names.
     pub async fn stop(&self, user: UserId, id: MessageId) -> Result<StopState, ChatError> {
         let reply = self.reply_named(user, id).await?;
-        if let Some(state) = stop_state(&reply) {
+        self.stop_reply(&reply).await
+    }
+
+    /// Stops a reply and waits a little for its end.
+    pub(crate) async fn stop_reply(&self, reply: &Message) -> Result<StopState, ChatError> {
+        if let Some(state) = stop_state(reply) {
             return Ok(state);
         }
         let mut bus = self.inner.watch(&reply.conversation_id).await;

@@ -61,6 +61,9 @@ pub trait Personas: Send + Sync {
     /// The character, if there is one.
     async fn persona(&self, id: &CharacterId) -> Result<Option<Persona>, PortError>;
 
+    /// The character of this very name, if one has it.
+    async fn by_name(&self, name: &str) -> Result<Option<Persona>, PortError>;
+
     /// How well two characters' types go together, 0 to 100; 50 where one is unknown.
     fn affinity(&self, one: &CharacterId, other: &CharacterId) -> u8;
 }
