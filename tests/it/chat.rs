@@ -1,6 +1,7 @@
 //! Chat's use cases on a real database: how replies grow, end, are watched, and are paid for.
 
 mod ending;
+mod feeds;
 mod watching;
 
 /// Each scenario on each database.
