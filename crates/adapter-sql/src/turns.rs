@@ -41,12 +41,13 @@ const ORPHANS: &str = "SELECT t.* FROM turns t LEFT JOIN instances i ON i.id = t
 impl TurnStore for SqlTurns {
     async fn get(&self, id: TurnId) -> Result<Option<Turn>, PortError> {
         let found = Entity::find_by_id(id.as_uuid()).one(self.store.reader()).await.map_err(port_error)?;
-        found.map(turn_of).transpose()
+        found.as_ref().map(turn_of).transpose()
     }
 
     async fn of_question(&self, question: MessageId) -> Result<Option<Turn>, PortError> {
         let begun = Entity::find().filter(Column::Question.eq(question.as_uuid()));
-        begun.one(self.store.reader()).await.map_err(port_error)?.map(turn_of).transpose()
+        let found = begun.one(self.store.reader()).await.map_err(port_error)?;
+        found.as_ref().map(turn_of).transpose()
     }
 
     async fn open(&self, conversation: &ConversationId, limit: u32) -> Result<Vec<Turn>, PortError> {
@@ -55,7 +56,7 @@ impl TurnStore for SqlTurns {
             .filter(Column::State.eq(OPEN))
             .order_by_asc(Column::Id)
             .limit(u64::from(limit));
-        Ok(readable(open.all(self.store.reader()).await.map_err(port_error)?))
+        Ok(readable(&open.all(self.store.reader()).await.map_err(port_error)?))
     }
 
     /// The condition is the fence: whoever was robbed of the turn, or comes after its end, changes nothing.
@@ -79,7 +80,7 @@ impl TurnStore for SqlTurns {
         let db = self.store.reader();
         let values = [now.as_millis().into(), i64::from(limit).into()];
         let statement = Statement::from_sql_and_values(db.get_database_backend(), ORPHANS, values);
-        Ok(readable(Model::find_by_statement(statement).all(db).await.map_err(port_error)?))
+        Ok(readable(&Model::find_by_statement(statement).all(db).await.map_err(port_error)?))
     }
 
     async fn owned_by(&self, instance: InstanceId, limit: u32) -> Result<Vec<Turn>, PortError> {
@@ -88,7 +89,7 @@ impl TurnStore for SqlTurns {
             .filter(Column::State.eq(OPEN))
             .order_by_asc(Column::Id)
             .limit(u64::from(limit));
-        Ok(readable(open.all(self.store.reader()).await.map_err(port_error)?))
+        Ok(readable(&open.all(self.store.reader()).await.map_err(port_error)?))
     }
 
     async fn adopt(&self, id: TurnId, from: InstanceId, to: InstanceId) -> Result<bool, PortError> {
@@ -110,7 +111,7 @@ impl TurnStore for SqlTurns {
         let all = Entity::find().filter(Column::ConversationId.eq(conversation.as_str()));
         let total = all.clone().count(db).await.map_err(port_error)?;
         let newest = all.order_by_desc(Column::Id).limit(u64::from(page.size())).offset(page.offset());
-        Ok(Page { items: readable(newest.all(db).await.map_err(port_error)?), total })
+        Ok(Page { items: readable(&newest.all(db).await.map_err(port_error)?), total })
     }
 }
 
@@ -134,15 +135,16 @@ pub(crate) fn turn_row(turn: &Turn) -> Model {
 }
 
 /// A row that this release cannot read must not keep a sweep from all the others.
-fn readable(rows: Vec<Model>) -> Vec<Turn> {
-    let read = |row: Model| {
-        let id = row.id;
-        turn_of(row).inspect_err(|error| tracing::error!(%error, turn.id = %id, "a turn is unreadable")).ok()
+fn readable(rows: &[Model]) -> Vec<Turn> {
+    let read = |row: &Model| {
+        turn_of(row)
+            .inspect_err(|error| tracing::error!(%error, turn.id = %row.id, "a turn is unreadable"))
+            .ok()
     };
-    rows.into_iter().filter_map(read).collect()
+    rows.iter().filter_map(read).collect()
 }
 
-fn turn_of(row: Model) -> Result<Turn, PortError> {
+fn turn_of(row: &Model) -> Result<Turn, PortError> {
     Ok(Turn {
         id: Id::from_uuid(row.id),
         conversation_id: read_conversation_id(&row.conversation_id)?,

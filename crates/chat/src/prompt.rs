@@ -3,10 +3,14 @@
 //! Instructions alone stand in the system role. What people and passages say stays quoted text in the user
 //! role, so that a document that gives orders is still a document.
 
+mod company;
+
 use crate::generation::estimate_tokens;
 use crate::marker::MarkerFilter;
 use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{Persona, Retrieved};
+
+pub use company::{Company, RoomPromptParts, build_in_room};
 
 /// Who says a turn of the prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,9 +178,12 @@ fn recent_history(history: &[Message], tokens_max: u32) -> Vec<PromptTurn> {
     turns
 }
 
-/// What was withheld is not said again.
+/// What was withheld or taken back is not said again, and what still grows is not said yet.
 fn is_said(message: &Message) -> bool {
-    !message.content.is_empty() && message.status != MessageStatus::Blocked
+    match message.status {
+        MessageStatus::Done | MessageStatus::Stopped | MessageStatus::Failed => !message.content.is_empty(),
+        MessageStatus::Streaming | MessageStatus::Blocked | MessageStatus::Recalled => false,
+    }
 }
 
 /// Turns of one role in a row become one.

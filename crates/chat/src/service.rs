@@ -4,6 +4,7 @@ mod ask;
 mod complete;
 mod create;
 mod marks;
+mod plan;
 mod post;
 mod recall;
 mod rooms;
@@ -24,12 +25,14 @@ use crate::conversation::{Conversation, ConversationId};
 use crate::counts::MessageCounts;
 use crate::error::{ChatError, Field};
 use crate::event::{Event, Frame};
+use crate::feed::Feeds;
 use crate::generation::InstanceId;
 use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{
     Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage, HistoryQuery,
     Knowledge, Meter, People, Personas, Presence, ReplyModel, RoomStore, StreamBuffer, Throttle, TurnStore,
 };
+use crate::presence::Here;
 use crate::recent_rooms::RecentRooms;
 use crate::running::Running;
 
@@ -131,8 +134,10 @@ pub(crate) struct Inner {
     /// Before this (Unix ms), other instances' leases prove nothing: the database was away, so nobody could renew.
     trusts_leases_from: AtomicI64,
     pub(crate) counts: MessageCounts,
-    pub(crate) recent_rooms: RecentRooms,
     announcer: Announcer,
+    pub(crate) feeds: Arc<Feeds>,
+    pub(crate) here: Here,
+    pub(crate) recent_rooms: RecentRooms,
 }
 
 impl Inner {
@@ -193,6 +198,8 @@ impl ChatService {
         let announcer = Announcer::new(Arc::clone(&ports.broadcaster), Arc::clone(&runtime.tasks));
         let inner = Inner {
             announcer,
+            feeds: Arc::default(),
+            here: Here::default(),
             ports,
             runtime,
             settings,

@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 use kernel::{MessageId, PortError, UserId};
 
 use super::ChatService;
-use super::ask::{OUTPUT_TOKENS_MIN, user_tag};
+use super::plan::{OUTPUT_TOKENS_MIN, user_tag};
 use crate::content::parse_text;
 use crate::conversation::CharacterId;
 use crate::error::{ChatError, ContentError, Field};
