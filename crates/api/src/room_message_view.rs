@@ -34,12 +34,12 @@ impl Cast {
     /// A character as others see it. One that was taken out of the book since goes by its id.
     pub fn ai_info<'a>(&'a self, id: &'a CharacterId) -> AiInfoView<'a> {
         let id = id.as_str();
-        match self.characters.get(id) {
-            Some(character) => AiInfoView {
+        match self.characters.face(id) {
+            Some(face) => AiInfoView {
                 character_id: id,
-                name: &character.name,
-                dimension: character.dimension.as_str(),
-                avatar: &character.avatar,
+                name: face.name,
+                dimension: face.dimension,
+                avatar: face.avatar,
             },
             None => AiInfoView { character_id: id, name: id, dimension: "", avatar: "" },
         }

@@ -13,7 +13,7 @@ use chat::ports::{
 };
 use chat::{CharacterId, ConversationId, UserCard};
 use kernel::{MessageId, PortError, Timestamp, UserId};
-use mbti_roles::CharacterService;
+use mbti_roles::{CharacterService, affinity, speaker};
 use rag::{Hit, LibraryService, RagError, SearchQuery};
 
 /// Payment, by billing.
@@ -85,16 +85,20 @@ impl Personas for CharacterPersonas {
             lines: character.lines.clone(),
             uses_knowledge: character.uses_knowledge,
             works: character.works.clone(),
-            aliases: character.aliases.clone(),
+            aliases: character.aliases.iter().chain([&character.english_name]).cloned().collect(),
+            near_names: character.near_names.clone(),
             dimension: character.dimension.as_str().to_owned(),
             avatar: character.avatar.clone(),
-            talkativeness: 50,
-            topics: Vec::new(),
+            talkativeness: speaker::talkativeness(character.dimension),
+            topics: character.topics.clone(),
         }))
     }
 
-    fn affinity(&self, _one: &CharacterId, _other: &CharacterId) -> u8 {
-        50
+    fn affinity(&self, one: &CharacterId, other: &CharacterId) -> u8 {
+        match (self.0.get(one.as_str()), self.0.get(other.as_str())) {
+            (Some(one), Some(other)) => affinity::affinity(one.dimension, other.dimension),
+            (Some(_) | None, _) => affinity::NEUTRAL,
+        }
     }
 }
 

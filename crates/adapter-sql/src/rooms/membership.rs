@@ -108,7 +108,7 @@ fn refusal(standing: &Standing, invite_code: Option<&str>, join: &Join) -> Optio
     }
     let is_owner = standing.owner == Some(join.user_id);
     let has_code = invite_code.is_some() && invite_code == join.invite_code.as_deref();
-    if !(room.is_public || is_owner || has_code) {
+    if !(room.takes_guests() || is_owner || has_code) {
         return Some(JoinOutcome::NotInvited);
     }
     (room.statistics.members >= room.settings.max_members).then_some(JoinOutcome::Full)
