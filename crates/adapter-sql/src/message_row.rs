@@ -156,11 +156,7 @@ pub(crate) async fn find_messages(
     Ok(messages)
 }
 
-fn select(
-    db: &impl ConnectionTrait,
-    condition: &str,
-    values: impl IntoIterator<Item = Value>,
-) -> Statement {
+fn select(db: &impl ConnectionTrait, condition: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     let sql = format!("SELECT {COLUMNS} FROM messages m WHERE {condition}");
     Statement::from_sql_and_values(db.get_database_backend(), sql, values)
 }
