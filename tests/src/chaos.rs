@@ -4,7 +4,17 @@
 //! Clients and checker know the published protocol only. What they share is [`evidence`]: who saw what, when.
 
 pub mod checker;
+pub mod client;
 pub mod dice;
 pub mod entry;
 pub mod evidence;
+pub mod fleet;
+pub mod model;
+pub mod plan;
+pub mod proxy;
 pub mod replica;
+pub mod report;
+pub mod run;
+pub mod services;
+pub mod stage;
+pub mod truth;

@@ -77,7 +77,8 @@ impl<'a> Batch<'a> {
         if head.kind == ConversationKind::Session || !standing.is_open {
             return Ok(Verdict::Of(AppendOutcome::NoConversation));
         }
-        let own_id = message.client_msg_id.as_deref().map(|id| (&message.conversation_id, message.author, id));
+        let own_id =
+            message.client_msg_id.as_deref().map(|id| (&message.conversation_id, message.author, id));
         let within = own_id.and_then(|own_id| self.own_ids.get(&own_id).copied());
         if let Some(id) = standing.repeated.map(Id::from_uuid).or(within) {
             return Ok(Verdict::Repeated(id));

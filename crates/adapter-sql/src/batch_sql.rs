@@ -170,6 +170,17 @@ pub(crate) struct TurnRow {
     created_at: i64,
 }
 
+impl<'a> Asked<'a> {
+    fn of(n: usize, message: &'a NewMessage) -> Self {
+        Self {
+            n,
+            conversation_id: message.conversation_id.as_str(),
+            author_user: message.author.as_uuid().simple(),
+            client_msg_id: message.client_msg_id.as_deref(),
+        }
+    }
+}
+
 impl<'a> MessageRow<'a> {
     pub(crate) fn of(message: &'a NewMessage, seq: i64) -> Self {
         Self {
@@ -246,13 +257,7 @@ fn head(row: &QueryResult) -> Result<(String, Head), PortError> {
 
 /// In the order of the messages.
 pub(crate) async fn read_standings(tx: &Write, messages: &[NewMessage]) -> Result<Vec<Standing>, PortError> {
-    let asked = |(n, message): (usize, &'_ NewMessage)| Asked {
-        n,
-        conversation_id: message.conversation_id.as_str(),
-        author_user: message.author.as_uuid().simple(),
-        client_msg_id: message.client_msg_id.as_deref(),
-    };
-    let asked: Vec<_> = messages.iter().enumerate().map(asked).collect();
+    let asked: Vec<_> = messages.iter().enumerate().map(|(n, message)| Asked::of(n, message)).collect();
     let rows = select(tx, (STANDINGS_POSTGRES, STANDINGS_SQLITE), &asked).await?;
     rows.iter().map(standing).collect()
 }

@@ -48,7 +48,9 @@ impl GroupCommit {
     /// Queues a message and waits for its commit. Whoever stops waiting takes nothing back.
     pub(crate) async fn append(&self, message: NewMessage) -> Result<AppendOutcome, PortError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Waiting { message, answer }).map_err(|refused| unavailable(refused.to_string()))?;
+        self.queue
+            .try_send(Waiting { message, answer })
+            .map_err(|refused| unavailable(refused.to_string()))?;
         answered.await.map_err(unavailable)?
     }
 }

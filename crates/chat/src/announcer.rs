@@ -138,12 +138,11 @@ fn gathered(
     let mut by_conversation: Vec<(ConversationId, Vec<Event>)> = Vec::new();
     for (conversation, events) in parts {
         let place = places.get(&conversation).and_then(|place| by_conversation.get_mut(*place));
-        match place {
-            Some((_, gathered)) => gathered.extend(events),
-            None => {
-                places.insert(conversation.clone(), by_conversation.len());
-                by_conversation.push((conversation, events));
-            }
+        if let Some((_, gathered)) = place {
+            gathered.extend(events);
+        } else {
+            places.insert(conversation.clone(), by_conversation.len());
+            by_conversation.push((conversation, events));
         }
     }
     by_conversation

@@ -26,12 +26,14 @@ use crate::conversation::{Conversation, ConversationId};
 use crate::counts::MessageCounts;
 use crate::error::{ChatError, Field};
 use crate::event::{Event, Frame};
+use crate::feed::Feeds;
 use crate::generation::InstanceId;
 use crate::message::{Message, MessageStatus};
 use crate::ports::{
     Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage, HistoryQuery,
     Knowledge, Meter, People, Personas, Presence, ReplyModel, RoomStore, StreamBuffer, Throttle, TurnStore,
 };
+use crate::presence::Here;
 use crate::recent_rooms::RecentRooms;
 use crate::running::Running;
 
@@ -133,6 +135,8 @@ pub(crate) struct Inner {
     trusts_leases_from: AtomicI64,
     pub(crate) counts: MessageCounts,
     announcer: Announcer,
+    pub(crate) feeds: Arc<Feeds>,
+    pub(crate) here: Here,
     pub(crate) recent_rooms: RecentRooms,
     stage: turns::Stage,
 }
@@ -184,6 +188,8 @@ impl ChatService {
         let announcer = Announcer::new(Arc::clone(&ports.broadcaster), Arc::clone(&runtime.tasks));
         let inner = Inner {
             announcer,
+            feeds: Arc::default(),
+            here: Here::default(),
             ports,
             runtime,
             settings,

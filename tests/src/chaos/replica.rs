@@ -79,6 +79,11 @@ impl Replica {
         self.held.is_some() || !self.mending.is_empty()
     }
 
+    /// The texts that ended replies still lack, to be asked for once more.
+    pub fn mending_wants(&self) -> Vec<Want> {
+        self.mending.iter().map(|(message, (growing, _))| growing.want(message)).collect()
+    }
+
     /// The data of `room.join`.
     pub fn place(&self) -> Value {
         let mut place = json!({ "roomId": self.room });
@@ -104,9 +109,7 @@ impl Replica {
         self.epoch = result["epoch"].as_str().map(str::to_owned);
         self.held = None;
         // What a cut connection was asked for is asked for again.
-        for (message, (growing, _)) in &self.mending {
-            outcome.wants.push(growing.want(message));
-        }
+        outcome.wants.extend(self.mending_wants());
         if since.is_none() || reset {
             self.growing.clear();
             self.last = Some(head);
@@ -252,7 +255,7 @@ impl Replica {
         let before = measure(&growing.text);
         let after = event["text"].as_str().map_or(before, measure);
         let why = event["why"].as_str().unwrap_or_default().to_owned();
-        let recalled = event["text"] == "" && declared.0 > 0;
+        let recalled = event["status"] == "recalled";
         let room = self.room.clone();
         let end = StreamEnd { room, message: message.clone(), why, declared, before, after, recalled };
         if after == declared || event["text"].is_string() {

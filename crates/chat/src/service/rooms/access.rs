@@ -32,7 +32,7 @@ impl ChatService {
         let join = Join { conversation_id: id.clone(), user_id: user, invite_code: None, at };
         let (member, head) = match self.inner.ports.rooms.join(&join).await? {
             JoinOutcome::Joined { seq, member } => {
-                self.inner.announce_member(id, user, MemberAction::Joined, seq, at).await;
+                self.inner.announce_member(id, user, MemberAction::Joined, seq, at);
                 (member, standing.head.max(seq))
             }
             JoinOutcome::Already { member } => (member, standing.head),
@@ -74,7 +74,7 @@ impl Inner {
     }
 
     /// Tells of a change of a membership that was committed.
-    pub(super) async fn announce_member(
+    pub(super) fn announce_member(
         &self,
         id: &ConversationId,
         user_id: UserId,

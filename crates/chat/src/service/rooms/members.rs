@@ -26,7 +26,7 @@ impl ChatService {
         let join = Join { conversation_id: id.clone(), user_id: user, invite_code, at };
         match self.inner.ports.rooms.join(&join).await? {
             JoinOutcome::Joined { seq, member } => {
-                self.inner.announce_member(&id, user, MemberAction::Joined, seq, at).await;
+                self.inner.announce_member(&id, user, MemberAction::Joined, seq, at);
                 Ok(Joined { member, seq: Some(seq) })
             }
             JoinOutcome::Already { member } => Ok(Joined { member, seq: None }),
@@ -129,7 +129,7 @@ impl ChatService {
         let at = self.inner.now();
         let seq = self.inner.ports.rooms.end_membership(id, member, action, at).await?;
         if let Some(seq) = seq {
-            self.inner.announce_member(id, member, action, seq, at).await;
+            self.inner.announce_member(id, member, action, seq, at);
         }
         // Also without an event: an earlier try may have been cut off before its connections heard of it.
         self.inner.publish(id, Frame::Expelled { user_id: member }).await;
