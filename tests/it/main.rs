@@ -12,6 +12,7 @@ mod api;
 mod architecture;
 mod auth_service;
 mod billing;
+mod chaos;
 mod chat;
 mod command;
 mod config;

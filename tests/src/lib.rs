@@ -10,6 +10,7 @@
 
 pub mod app;
 pub mod backends;
+pub mod chaos;
 pub mod contract;
 pub mod fakes;
 pub mod house;

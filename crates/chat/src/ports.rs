@@ -7,7 +7,8 @@ mod rooms;
 mod store;
 
 pub use live::{
-    Arrival, Broadcaster, BusSignal, Flush, FlushOutcome, Online, Presence, Snapshot, StreamBuffer,
+    Arrival, Attendance, Broadcaster, BusSignal, Flush, FlushOutcome, Online, Presence, Snapshot,
+    StreamBuffer,
 };
 pub use model::{FinishReason, ModelError, ReplyEvent, ReplyEvents, ReplyModel, ReplyRequest};
 pub use needs::{

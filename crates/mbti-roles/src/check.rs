@@ -80,6 +80,8 @@ fn check_texts(c: &Character) -> Result<(), Flaw> {
 
 fn check_lists(c: &Character) -> Result<(), Flaw> {
     list("aliases", &c.aliases, 0..=10, ENTRY)?;
+    list("near_names", &c.near_names, 0..=80, 2..=12)?;
+    list("topics", &c.topics, 0..=12, 1..=12)?;
     list("lines", &c.lines, 8..=12, 4..=80)?;
     list("works", &c.works, 0..=WORKS.len(), ENTRY)?;
     list("personality.traits", &c.personality.traits, 3..=6, 1..=12)?;

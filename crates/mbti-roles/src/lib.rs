@@ -3,12 +3,14 @@
 //! A character is a data file; this crate reads the built-in ones once, refuses a book that breaks its rules,
 //! and answers who there is. It does no I/O and knows nothing of models or conversations.
 
+pub mod affinity;
 pub mod book;
 pub mod character;
 mod check;
 mod data;
 pub mod mbti;
 pub mod service;
+pub mod speaker;
 pub mod squad;
 
 pub use book::{BookError, CharacterBook};

@@ -132,32 +132,36 @@ pub struct Online {
     pub users: Vec<UserId>,
 }
 
+/// An entry of [`Presence`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attendance<'a> {
+    /// Where.
+    pub conversation: &'a ConversationId,
+    /// Who.
+    pub user: UserId,
+    /// On which instance.
+    pub instance: InstanceId,
+}
+
 /// Who is in which conversation now, on all instances. May be lost at any time: everybody is refreshed.
 ///
-/// An entry is (conversation, person, instance) with the time until which it counts; a person is here while one of
-/// their entries counts.
+/// An entry has the time until which it counts; a person is here while one of their entries, of whichever instance,
+/// counts.
 #[async_trait]
 pub trait Presence: Send + Sync {
     /// Enters a person of one instance, until then. MUST refuse with `Full` where `people_max` (0: no limit) others
     /// are here and the person is not; in one step, so that two cannot take the last place.
     async fn arrive(
         &self,
-        conversation: &ConversationId,
-        user: UserId,
-        instance: InstanceId,
+        who: Attendance<'_>,
         now: Timestamp,
         until: Timestamp,
         people_max: u32,
     ) -> Result<Arrival, PortError>;
 
-    /// The person has left this instance: the entry counts until `until`, which ends the grace.
-    async fn depart(
-        &self,
-        conversation: &ConversationId,
-        user: UserId,
-        instance: InstanceId,
-        until: Timestamp,
-    ) -> Result<(), PortError>;
+    /// The person has left this instance: the entry counts until `until`, which ends the grace. An entry that is not
+    /// there stays away.
+    async fn depart(&self, who: Attendance<'_>, until: Timestamp) -> Result<(), PortError>;
 
     /// Renews entries of this instance, making lost ones again. Bounded commands for any number of entries.
     async fn refresh(
@@ -168,7 +172,7 @@ pub trait Presence: Send + Sync {
     ) -> Result<(), PortError>;
 
     /// Removes what no longer counts in this conversation, and answers with those who are thereby gone: each person
-    /// MUST be answered to one caller only.
+    /// MUST be answered to one caller only. Very many may take several calls.
     async fn expire(&self, conversation: &ConversationId, now: Timestamp) -> Result<Vec<UserId>, PortError>;
 
     /// Who is here.
