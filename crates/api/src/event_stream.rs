@@ -84,30 +84,33 @@ pub(crate) fn text_lines(text: &str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
-    fn texts(pieces: Vec<Bytes>) -> Vec<String> {
+    fn texts(pieces: &[Bytes]) -> Vec<String> {
         pieces.iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_silent_stream_is_kept_open_by_comments() {
-        let slow = stream::once(async {
-            tokio::time::sleep(Duration::from_secs(40)).await;
-            Bytes::from_static(b"data: x\n\n")
-        });
-        let pieces = beating(slow, HEARTBEAT, Beats::AtOnce).collect::<Vec<_>>().await;
-        assert_eq!(texts(pieces), [": still here\n\n", ": still here\n\n", "data: x\n\n"]);
+        let silent = beating(stream::pending(), Duration::ZERO, Beats::AtOnce);
+        let pieces = silent.take(2).collect::<Vec<_>>().await;
+        assert_eq!(texts(&pieces), [": still here\n\n", ": still here\n\n"]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn no_comment_comes_before_the_first_piece_where_that_is_promised() {
-        let slow = stream::iter([1, 2]).then(|n| async move {
-            tokio::time::sleep(Duration::from_secs(20)).await;
-            Bytes::from(n.to_string())
-        });
-        let pieces = beating(slow, HEARTBEAT, Beats::AfterFirst).collect::<Vec<_>>().await;
-        assert_eq!(texts(pieces), ["1", ": still here\n\n", "2"]);
+        let (first, coming) = futures::channel::oneshot::channel();
+        let pieces = stream::once(async { coming.await.unwrap_or_default() }).chain(stream::pending());
+        let mut pieces = std::pin::pin!(beating(pieces, Duration::ZERO, Beats::AfterFirst));
+        for _ in 0..3 {
+            assert!(pieces.next().now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        first.send(Bytes::from_static(b"data: x\n\n")).unwrap();
+        let pieces = pieces.take(2).collect::<Vec<_>>().await;
+        assert_eq!(texts(&pieces), ["data: x\n\n", ": still here\n\n"]);
     }
 
     #[test]

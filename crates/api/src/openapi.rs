@@ -234,9 +234,8 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "refresh" => &[Slug::Unauthorized, Slug::TokenExpired, Slug::RateLimited],
         "readyz" => &[Slug::Unavailable],
         "change_password" => &[Slug::InvalidCredentials],
-        "create_session" => &[Slug::NotFound, Slug::IdempotencyConflict],
+        "create_session" | "create_room" | "create_squad" => &[Slug::NotFound, Slug::IdempotencyConflict],
         "search" => &[Slug::NotFound],
-        "create_room" | "create_squad" => &[Slug::NotFound, Slug::IdempotencyConflict],
         "edit_room" | "edit_room_settings" | "close_room" | "join_room" | "leave_room" | "invite_to_room"
         | "remove_member" | "mute_member" | "list_turns" => &[Slug::Forbidden],
         "list_room_messages" | "list_members" | "mark_read" | "like_message" | "unlike_message" => {

@@ -108,7 +108,7 @@ pub(crate) struct ProfileData {
 
 impl ProfileData {
     /// Likes and skills have no count before they exist.
-    fn of(user: User, totals: Totals, free_characters: &FreeCharacters) -> Self {
+    fn of(user: User, totals: &Totals, free_characters: &FreeCharacters) -> Self {
         Self {
             user: UserView::of(user, false),
             total_messages: totals.messages,
@@ -148,7 +148,7 @@ pub(crate) async fn get_profile(
 ) -> Result<Reply<ProfileData>, Problem> {
     let user = auth.profile(caller.user_id).await?;
     let totals = Totals::of(caller.user_id, &chat, &joined_rooms).await?;
-    Ok(Reply::new(ProfileData::of(user, totals, &free_characters)))
+    Ok(Reply::new(ProfileData::of(user, &totals, &free_characters)))
 }
 
 /// 要改的资料；不写的不变。
@@ -201,7 +201,7 @@ pub(crate) async fn update_profile(
 ) -> Result<Reply<ProfileData>, Problem> {
     let user = auth.run(|auth| async move { auth.update_profile(caller.user_id, body.into()).await }).await?;
     let totals = Totals::of(caller.user_id, &chat, &joined_rooms).await?;
-    Ok(Reply::new(ProfileData::of(user, totals, &free_characters)))
+    Ok(Reply::new(ProfileData::of(user, &totals, &free_characters)))
 }
 
 /// 余额，单位是点（百万分之一元）。
