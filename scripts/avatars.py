@@ -27,7 +27,7 @@ COMPANION_FRAME = '<circle cx="48" cy="48" r="40" fill="none" stroke="#fbf7ee" s
 
 
 def draw(card):
-    master = card["kind"] == "master"
+    master = card.get("kind") == "master"
     return PICTURE.format(
         name=card["name"],
         radius=10 if master else 48,

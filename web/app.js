@@ -3,6 +3,7 @@
 
 import { call, errorText, isSignedIn, signOut, whenSignedOut } from "./client.js";
 import { ChatPage } from "./chat.js";
+import { RoomPage } from "./room.js";
 import { h, icon, notice } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { applyLanguage, t, toggleLanguage } from "./i18n.js";
@@ -132,8 +133,10 @@ function route() {
   if (!stage) return;
   const match = /^#\/s\/([A-Za-z0-9_%-]{1,100})$/.exec(location.hash);
   const sessionId = match ? match[1] : null;
+  const room = /^#\/r\/([A-Za-z0-9_%-]{1,100})$/.exec(location.hash);
   page?.destroy();
-  page = sessionId ? new ChatPage(sessionId) : new Gallery();
+  if (sessionId) page = new ChatPage(sessionId);
+  else page = room ? new RoomPage(room[1]) : new Gallery();
   stage.replaceChildren(page.element);
   sidebar.select(sessionId);
   closeMenu();

@@ -3,6 +3,7 @@
 import { call, errorText } from "./client.js";
 import { avatar, h, notice, openDialog } from "./dom.js";
 import { nameOf, t } from "./i18n.js";
+import { RoomsSection } from "./rooms.js";
 import { isMaster, loadCharacters, tell } from "./state.js";
 
 function works(character) {
@@ -32,6 +33,7 @@ export class Gallery {
     const masters = characters.filter(isMaster);
     const companions = characters.filter((character) => !isMaster(character));
     this.body.replaceChildren(
+      new RoomsSection().element,
       group(t("masters"), t("mastersHint"), "masters", masters.map(masterCard)),
       group(t("companions"), t("companionsHint"), "companions", companions.map(companionCard)),
     );

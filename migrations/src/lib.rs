@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
 mod m20261122_000001_auth;
 mod m20261122_000002_chat;
 mod m20261122_000003_billing;
+mod m20261122_000004_rooms;
 
 /// The history, oldest first.
 pub struct Migrator;
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_auth::Migration),
             Box::new(m20261122_000002_chat::Migration),
             Box::new(m20261122_000003_billing::Migration),
+            Box::new(m20261122_000004_rooms::Migration),
         ]
     }
 }

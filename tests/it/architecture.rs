@@ -31,7 +31,7 @@ const KNOWS: [(&str, &[&str]); 17] = [
 const ANY: &[&str] = &["*"];
 
 /// A technology, and the crates beside `tests` that may use it directly.
-const TECHNOLOGIES: [(&str, &[&str]); 16] = [
+const TECHNOLOGIES: [(&str, &[&str]); 17] = [
     ("sea-orm", &["adapter-sql"]),
     ("sea-orm-migration", &["adapter-sql", "migrations"]),
     ("sqlx", &["adapter-sql"]),
@@ -44,6 +44,7 @@ const TECHNOLOGIES: [(&str, &[&str]); 16] = [
     ("bcrypt", &["adapter-crypto"]),
     ("aws-lc-rs", &["adapter-crypto"]),
     ("actix-web", &["api", "server"]),
+    ("actix-http", &["api"]),
     ("actix-cors", &["api"]),
     ("figment", &["server"]),
     ("clap", &["server"]),

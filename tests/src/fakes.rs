@@ -2,4 +2,5 @@
 
 pub mod openai;
 pub mod scripted_model;
+pub mod society;
 pub mod wechat;

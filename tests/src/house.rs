@@ -10,12 +10,11 @@ use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlR
 use async_trait::async_trait;
 use billing::{BillingService, BillingSettings, Price, PriceTable};
 use chat::ports::{
-    Admission, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, People, Persona,
-    Personas, ReplyModel, Retrieved, Throttle,
+    EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, ReplyModel, Retrieved,
 };
 use chat::{
-    Asked, CharacterId, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation,
-    ConversationId, ModelCatalog, ModelLimits, Question, ReplyFrame, ReplyStream, UserCard,
+    Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, ModelCatalog,
+    ModelLimits, Question, ReplyFrame, ReplyStream,
 };
 use futures::StreamExt;
 use futures::future::{Either, select};
@@ -26,6 +25,7 @@ use tokio::runtime::Handle;
 
 use crate::backends::Backend;
 use crate::fakes::scripted_model::{Calls, ScriptedModel};
+use crate::fakes::society::{Cast, Society, Turnstile};
 
 /// Credits of a new account.
 pub const WELCOME: i64 = 1_000_000;
@@ -47,6 +47,10 @@ pub struct House {
     pub instance: chat::InstanceId,
     /// A person without an account yet.
     pub user: UserId,
+    /// Rates, which a test may use up.
+    pub turnstile: Arc<Turnstile>,
+    /// What others see of people, which a test may lose.
+    pub society: Arc<Society>,
     bus: MemoryBroadcaster,
     buffer: Arc<MemoryStreamBuffer>,
     seed: u64,
@@ -101,7 +105,12 @@ impl House {
             room_online: 100,
             events_size: 300,
         };
-        let ports = ports_on(backend, Arc::new(model), &billing, &bus, &buffer);
+        let (turnstile, society) = (Arc::<Turnstile>::default(), Arc::<Society>::default());
+        let ports = ChatPorts {
+            throttle: turnstile.clone(),
+            people: society.clone(),
+            ..ports_on(backend, Arc::new(model), &billing, &bus, &buffer)
+        };
         let chat = ChatService::new(ports, runtime, settings);
         Self {
             chat,
@@ -110,6 +119,8 @@ impl House {
             calls,
             instance: Id::from_uuid(instance.as_uuid()),
             user: ids.next(),
+            turnstile,
+            society,
             bus,
             buffer,
             seed,
@@ -201,33 +212,14 @@ fn ports_on(
         broadcaster: Arc::new(bus.clone()),
         buffer: buffer.clone(),
         model,
-        personas: Arc::new(OneCharacter),
+        personas: Arc::new(Cast),
         knowledge: Arc::new(OnePassage),
         meter: Arc::new(BillingMeter(billing.clone())),
-        throttle: Arc::new(NoLimit),
+        throttle: Arc::new(Turnstile::default()),
         rooms: Arc::new(SqlRooms::new(backend.store.clone())),
         turns: Arc::new(SqlTurns::new(backend.store.clone())),
         presence: Arc::new(MemoryPresence::default()),
-        people: Arc::new(Named),
-    }
-}
-
-/// Everybody is 孔子.
-struct OneCharacter;
-
-#[async_trait]
-impl Personas for OneCharacter {
-    async fn persona(&self, id: &CharacterId) -> Result<Option<Persona>, PortError> {
-        Ok(Some(Persona {
-            lines: vec!["善哉问。".to_owned()],
-            uses_knowledge: true,
-            works: vec!["论语".to_owned()],
-            ..Persona::named(id.clone(), "孔子", "你是孔子。")
-        }))
-    }
-
-    fn affinity(&self, _: &CharacterId, _: &CharacterId) -> u8 {
-        50
+        people: Arc::new(Society::default()),
     }
 }
 
@@ -244,38 +236,6 @@ impl Knowledge for OnePassage {
             text: "学而时习之，不亦说乎？".to_owned(),
             score: 1.0,
         }])
-    }
-}
-
-struct NoLimit;
-
-#[async_trait]
-impl Throttle for NoLimit {
-    async fn message(&self, _: UserId) -> Result<Admission, PortError> {
-        Ok(Admission::Admitted)
-    }
-
-    async fn room(&self, _: &ConversationId) -> Result<Admission, PortError> {
-        Ok(Admission::Admitted)
-    }
-
-    async fn like(&self, _: UserId) -> Result<Admission, PortError> {
-        Ok(Admission::Admitted)
-    }
-}
-
-/// Everybody has a name.
-struct Named;
-
-#[async_trait]
-impl People for Named {
-    async fn cards(&self, users: &[UserId]) -> Result<Vec<UserCard>, PortError> {
-        let card = |user: &UserId| UserCard {
-            user_id: *user,
-            nick_name: format!("同学{user}"),
-            avatar_url: String::new(),
-        };
-        Ok(users.iter().map(card).collect())
     }
 }
 

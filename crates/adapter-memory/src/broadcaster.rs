@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use chat::conversation::ConversationId;
+use chat::event::Frame;
 use chat::ports::{Broadcaster, BusSignal};
 use futures::stream::{self, BoxStream};
 use kernel::PortError;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-type Rings = HashMap<ConversationId, broadcast::Sender<Bytes>>;
+type Rings = HashMap<ConversationId, broadcast::Sender<Arc<Frame>>>;
 
 /// The bus; clones are handles on the same one.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl MemoryBroadcaster {
     }
 
     /// Publishes without waiting, for callers that hold their own order.
-    pub(crate) fn publish_now(&self, conversation: &ConversationId, frame: Bytes) {
+    pub(crate) fn publish_now(&self, conversation: &ConversationId, frame: Arc<Frame>) {
         if let Some(ring) = self.rings().get(conversation) {
             // A ring without a receiver is about to be removed: nobody misses the frame.
             let _ = ring.send(frame);
@@ -58,7 +58,7 @@ impl MemoryBroadcaster {
 
 #[async_trait]
 impl Broadcaster for MemoryBroadcaster {
-    async fn publish(&self, conversation: &ConversationId, frame: Bytes) -> Result<(), PortError> {
+    async fn publish(&self, conversation: &ConversationId, frame: Arc<Frame>) -> Result<(), PortError> {
         self.publish_now(conversation, frame);
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Broadcaster for MemoryBroadcaster {
 struct Watch {
     bus: MemoryBroadcaster,
     conversation: ConversationId,
-    receiver: Option<broadcast::Receiver<Bytes>>,
+    receiver: Option<broadcast::Receiver<Arc<Frame>>>,
 }
 
 impl Watch {

@@ -86,8 +86,8 @@ impl MemoryStreamBuffer {
         }
         held.text.push_str(&flush.text);
         entry.expires_at = now.plus_millis(TEXT_LIFE_MS);
-        if !flush.frame.is_empty() {
-            self.bus.publish_now(&flush.conversation_id, flush.frame.clone());
+        if let Some(frame) = &flush.frame {
+            self.bus.publish_now(&flush.conversation_id, Arc::clone(frame));
         }
         FlushOutcome::Accepted { stop_requested: entry.stop_requested }
     }

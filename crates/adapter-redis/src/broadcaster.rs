@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use chat::conversation::ConversationId;
+use chat::event::Frame;
 use chat::ports::{Broadcaster, BusSignal};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
@@ -74,10 +74,10 @@ pub(crate) fn channel(connection: &RedisConnection, conversation: &ConversationI
 
 #[async_trait]
 impl Broadcaster for RedisBroadcaster {
-    async fn publish(&self, conversation: &ConversationId, frame: Bytes) -> Result<(), PortError> {
+    async fn publish(&self, conversation: &ConversationId, frame: Arc<Frame>) -> Result<(), PortError> {
         let channel = channel(&self.connection, conversation);
         let mut command = redis::cmd("PUBLISH");
-        command.arg(&channel).arg(frame.as_ref());
+        command.arg(&channel).arg(frame.encode().as_ref());
         let published = self.connection.query::<i64>(&command).await;
         if published.is_err() {
             // Those who watch here can read the log, though Redis told them nothing.
@@ -286,8 +286,10 @@ async fn carry(sink: &PubSubSink, mut messages: PubSubStream, watches: &Watches)
         tokio::select! {
             message = messages.next() => {
                 let Some(message) = message else { return };
-                let frame = Bytes::copy_from_slice(message.get_payload_bytes());
-                watches.signal(message.get_channel_name(), BusSignal::Frame(frame));
+                // A frame of a newer version that this one does not know is nobody's loss.
+                if let Some(frame) = Frame::decode(message.get_payload_bytes()) {
+                    watches.signal(message.get_channel_name(), BusSignal::Frame(Arc::new(frame)));
+                }
             }
             _ = pings.tick() => {
                 // The answer is looked for a whole tick later, so that no message waits for it.

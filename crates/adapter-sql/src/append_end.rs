@@ -1,12 +1,13 @@
 //! The end of a reply, one append that one caller wins.
 
+use chat::message::MessageStatus;
 use chat::ports::{EndOutcome, ReplyEnd};
 use kernel::PortError;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Statement};
+use sea_orm::EntityTrait;
 
-use crate::entity::{event, generation};
+use crate::append::{find_row, insert_event, take_seq};
+use crate::entity::generation;
 use crate::error::port_error;
-use crate::event_log::event_row;
 use crate::generations::charge_json;
 use crate::message_row::read_conversation_id;
 use crate::store::{SqlStore, Write};
@@ -17,11 +18,11 @@ const END_SAGA: &str = "UPDATE generations SET state = 'ended', generation = $3,
      charge = $4, ended_at = $5 WHERE message_id = $1 AND state = 'streaming' AND generation = $2 \
      RETURNING conversation_id";
 
-const TAKE_SEQ: &str =
-    "UPDATE conversations SET head = head + 1, last_active_at = $2 WHERE id = $1 RETURNING head";
-
-const END_MESSAGE: &str = "UPDATE messages SET content = $2, status = $3, why = $4, failure = $5, \
-     citations = $6, usage = $7, model = $8, generation = $9, last_seq = $10 WHERE id = $1";
+/// A recall is final: what was recalled stays without text. The answer is how the message stands.
+const END_MESSAGE: &str = "UPDATE messages SET content = CASE WHEN status = 'recalled' THEN '' ELSE $2 END, \
+     citations = CASE WHEN status = 'recalled' THEN NULL ELSE $6 END, \
+     status = CASE WHEN status = 'recalled' THEN status ELSE $3 END, why = $4, failure = $5, usage = $7, \
+     model = $8, generation = $9, last_seq = $10 WHERE id = $1 RETURNING status";
 
 /// The saga's row is locked before the conversation's. No other transaction takes both the other way round,
 /// and losers never wait for the conversation.
@@ -32,9 +33,9 @@ pub(crate) async fn append_end(store: &SqlStore, end: ReplyEnd) -> Result<EndOut
         tx.rollback().await.map_err(port_error)?;
         return Ok(outcome);
     };
-    let outcome = match take_seq(&tx, &conversation, &end).await? {
+    let outcome = match take_seq(&tx, &conversation, end.at).await? {
         Some(head) => {
-            write_end(&tx, &conversation, &end, head).await?;
+            write_end(&tx, &conversation, end, head).await?;
             EndOutcome::Ended { seq: read_count(head, "conversations.head")? }
         }
         None => EndOutcome::NoMessage,
@@ -51,8 +52,7 @@ async fn end_saga(tx: &Write, end: &ReplyEnd) -> Result<Option<String>, PortErro
         end.charge.map(charge_json).into(),
         end.at.as_millis().into(),
     ];
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), END_SAGA, values);
-    let row = tx.query_one_raw(statement).await.map_err(port_error)?;
+    let row = find_row(tx, END_SAGA, values).await?;
     row.map(|row| row.try_get("", "conversation_id").map_err(port_error)).transpose()
 }
 
@@ -62,14 +62,7 @@ async fn lost_to(tx: &Write, end: &ReplyEnd) -> Result<EndOutcome, PortError> {
     Ok(if saga.is_some() { EndOutcome::AlreadyEnded } else { EndOutcome::NoMessage })
 }
 
-async fn take_seq(tx: &Write, conversation: &str, end: &ReplyEnd) -> Result<Option<i64>, PortError> {
-    let values = [conversation.into(), end.at.as_millis().into()];
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), TAKE_SEQ, values);
-    let row = tx.query_one_raw(statement).await.map_err(port_error)?;
-    row.map(|row| row.try_get("", "head").map_err(port_error)).transpose()
-}
-
-async fn write_end(tx: &Write, conversation: &str, end: &ReplyEnd, head: i64) -> Result<(), PortError> {
+async fn write_end(tx: &Write, conversation: &str, end: ReplyEnd, head: i64) -> Result<(), PortError> {
     let citations = (!end.citations.is_empty()).then(|| json(&end.citations));
     let values = [
         end.message_id.as_uuid().into(),
@@ -83,11 +76,10 @@ async fn write_end(tx: &Write, conversation: &str, end: &ReplyEnd, head: i64) ->
         i64::from(end.generation_after).into(),
         head.into(),
     ];
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), END_MESSAGE, values);
-    tx.execute_raw(statement).await.map_err(port_error)?;
-    let body = end.event_body();
-    let row = event_row(&read_conversation_id(conversation)?, head, &body, end.at);
-    let insert = event::Entity::insert(row.into_active_model().reset_all());
-    insert.exec_without_returning(tx).await.map_err(port_error)?;
-    Ok(())
+    let row = find_row(tx, END_MESSAGE, values).await?;
+    let status: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose().map_err(port_error)?;
+    let is_recalled = status == Some(word(&MessageStatus::Recalled));
+    let shown = if is_recalled { ReplyEnd { content: String::new(), ..end } } else { end };
+    let conversation = read_conversation_id(conversation)?;
+    insert_event(tx, &conversation, head, &shown.event_body(), shown.at).await
 }

@@ -1,4 +1,6 @@
-//! Conversations in SQL.
+//! Sessions in SQL, and the key that makes a conversation of any kind at most once.
+//!
+//! Squads and rooms have rows in the same table and are never seen from here.
 
 use async_trait::async_trait;
 use chat::conversation::{Conversation, ConversationId};
@@ -15,8 +17,8 @@ use crate::detached::detached;
 use crate::entity::conversation::{Column, Entity, Model};
 use crate::error::{corrupt, port_error, unavailable};
 use crate::message_row::{COLUMNS, MessageRow, read_character_id, read_conversation_id};
-use crate::store::SqlStore;
-use crate::words::{big, kind_word, read_count, read_kind};
+use crate::store::{SqlStore, Write};
+use crate::words::{SESSION, big, kind_word, read_count, read_kind};
 
 /// [`ConversationStore`] on SQLite and Postgres.
 pub struct SqlConversations {
@@ -51,7 +53,8 @@ impl ConversationStore for SqlConversations {
     }
 
     async fn get(&self, id: &ConversationId) -> Result<Option<Conversation>, PortError> {
-        let found = Entity::find_by_id(id.as_str()).one(self.store.reader()).await.map_err(port_error)?;
+        let find = Entity::find_by_id(id.as_str()).filter(Column::Kind.eq(SESSION));
+        let found = find.one(self.store.reader()).await.map_err(port_error)?;
         found.map(conversation_of).transpose()
     }
 
@@ -61,7 +64,7 @@ impl ConversationStore for SqlConversations {
         page: PageRequest,
     ) -> Result<Page<(Conversation, Option<Message>)>, PortError> {
         let db = self.store.reader();
-        let all = Entity::find().filter(Column::Owner.eq(owner.as_uuid()));
+        let all = Entity::find().filter(Column::Owner.eq(owner.as_uuid())).filter(Column::Kind.eq(SESSION));
         let total = all.count(db).await.map_err(port_error)?;
         let statement = Statement::from_sql_and_values(
             db.get_database_backend(),
@@ -76,8 +79,10 @@ impl ConversationStore for SqlConversations {
     async fn rename(&self, id: &ConversationId, title: &str) -> Result<bool, PortError> {
         let (store, id, title) = (self.store.clone(), id.to_string(), title.to_owned());
         detached(async move {
-            let change =
-                Entity::update_many().col_expr(Column::Title, title.into()).filter(Column::Id.eq(id));
+            let change = Entity::update_many()
+                .col_expr(Column::Title, title.into())
+                .filter(Column::Id.eq(id))
+                .filter(Column::Kind.eq(SESSION));
             let done = change.exec(store.writer()).await.map_err(port_error)?;
             Ok(done.rows_affected > 0)
         })
@@ -89,40 +94,54 @@ impl ConversationStore for SqlConversations {
     async fn delete(&self, id: &ConversationId) -> Result<bool, PortError> {
         let (store, id) = (self.store.clone(), id.to_string());
         detached(async move {
-            let done = Entity::delete_by_id(id).exec(store.writer()).await.map_err(port_error)?;
+            let delete = Entity::delete_by_id(id).filter(Column::Kind.eq(SESSION));
+            let done = delete.exec(store.writer()).await.map_err(port_error)?;
             Ok(done.rows_affected > 0)
         })
         .await
     }
 }
 
-/// A key of a day ago is taken from its conversation first, which then makes way for the new one.
 async fn create_once(store: &SqlStore, row: Model, once: Once) -> Result<CreateOutcome, PortError> {
-    let owner = row.owner;
     let tx = store.begin().await?;
+    let Some(earlier) = insert_once(&tx, row, &once).await? else {
+        tx.commit().await.map_err(port_error)?;
+        return Ok(CreateOutcome::Created);
+    };
+    tx.rollback().await.map_err(port_error)?;
+    if earlier.kind == SESSION && is_of(&earlier, &once) {
+        conversation_of(earlier).map(CreateOutcome::Replayed)
+    } else {
+        Ok(CreateOutcome::Conflict)
+    }
+}
+
+/// Inserts a conversation of any kind, or finds the one that the key made before.
+///
+/// A key of a day ago is taken from its conversation first, which then makes way for the new one.
+pub(crate) async fn insert_once(tx: &Write, row: Model, once: &Once) -> Result<Option<Model>, PortError> {
+    let owner = row.owner;
     let of_key = || Column::Owner.eq(owner).and(Column::IdempotencyKey.eq(once.key.as_str()));
     Entity::update_many()
         .col_expr(Column::IdempotencyKey, Expr::value(None::<String>))
         .filter(of_key())
         .filter(Column::CreatedAt.lt(once.since.as_millis()))
-        .exec(&tx)
+        .exec(tx)
         .await
         .map_err(port_error)?;
     let key_is_taken = OnConflict::columns([Column::Owner, Column::IdempotencyKey]).do_nothing().to_owned();
     let insert = Entity::insert(row.into_active_model().reset_all()).on_conflict(key_is_taken);
-    if insert.exec_without_returning(&tx).await.map_err(port_error)? > 0 {
-        tx.commit().await.map_err(port_error)?;
-        return Ok(CreateOutcome::Created);
+    if insert.exec_without_returning(tx).await.map_err(port_error)? > 0 {
+        return Ok(None);
     }
-    let earlier = Entity::find().filter(of_key()).one(&tx).await.map_err(port_error)?;
-    tx.rollback().await.map_err(port_error)?;
-    match earlier {
-        Some(earlier) if earlier.body_hash.as_deref() == Some(once.body_hash.as_str()) => {
-            conversation_of(earlier).map(CreateOutcome::Replayed)
-        }
-        Some(_) => Ok(CreateOutcome::Conflict),
-        None => Err(unavailable("the conversation of the key was deleted in this moment")),
-    }
+    let earlier = Entity::find().filter(of_key()).one(tx).await.map_err(port_error)?;
+    let deleted = || unavailable("the conversation of the key was deleted in this moment");
+    earlier.map(Some).ok_or_else(deleted)
+}
+
+/// Whether the request of the key made this conversation, and no other request.
+pub(crate) fn is_of(earlier: &Model, once: &Once) -> bool {
+    earlier.body_hash.as_deref() == Some(once.body_hash.as_str())
 }
 
 /// Columns of the conversation in [`list_sql`], before those of its message.
@@ -135,7 +154,7 @@ fn list_sql() -> String {
          c.title AS c_title, c.epoch AS c_epoch, c.head AS c_head, c.created_at AS c_created_at, \
          c.last_active_at AS c_last_active_at, c.idempotency_key AS c_idempotency_key, \
          c.body_hash AS c_body_hash, {COLUMNS} \
-         FROM (SELECT * FROM conversations WHERE owner = $1 ORDER BY last_active_at DESC, id DESC LIMIT $2 \
+         FROM (SELECT * FROM conversations WHERE owner = $1 AND kind = 'session' ORDER BY last_active_at DESC, id DESC LIMIT $2 \
          OFFSET $3) c \
          LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = \
          (SELECT MAX(newest.seq) FROM messages newest WHERE newest.conversation_id = c.id) \

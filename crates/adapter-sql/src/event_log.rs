@@ -7,30 +7,40 @@ use async_trait::async_trait;
 use chat::conversation::ConversationId;
 use chat::event::{Event, EventBody};
 use chat::message::Message;
-use chat::ports::{EndOutcome, EventLog, Exchange, ExchangeOutcome, HistoryPage, HistoryQuery, ReplyEnd};
+use chat::ports::{
+    AppendOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome, Head, HistoryPage, HistoryQuery, Like,
+    LikeOutcome, NewMessage, Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
+};
 use kernel::{MessageId, PortError, Timestamp, UserId};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::append_end::append_end;
 use crate::append_exchange::append_exchange;
+use crate::append_like::append_like;
+use crate::append_recall::append_recall;
+use crate::append_start::append_start;
 use crate::detached::detached;
-use crate::entity::event::{self, Column, Entity};
-use crate::entity::message;
+use crate::entity::{event, message};
 use crate::error::port_error;
+use crate::events::{events, heads};
+use crate::group_commit::GroupCommit;
 use crate::history::history;
-use crate::message_row::find_message;
+use crate::message_row::{find_message, find_messages};
 use crate::store::SqlStore;
-use crate::words::{big, json, read_count, read_json};
+use crate::words::json;
 
 /// [`EventLog`] on SQLite and Postgres.
 pub struct SqlEventLog {
     store: SqlStore,
+    people: GroupCommit,
 }
 
 impl SqlEventLog {
-    /// On this store.
+    /// On this store. Starts the task that commits people's messages on the current tokio runtime; it ends with the
+    /// log, after what waits.
     pub fn new(store: SqlStore) -> Self {
-        Self { store }
+        let people = GroupCommit::start(store.clone());
+        Self { store, people }
     }
 }
 
@@ -41,40 +51,23 @@ impl EventLog for SqlEventLog {
         detached(async move { append_exchange(&store, exchange).await }).await
     }
 
-    async fn append(
-        &self,
-        _message: &chat::ports::NewMessage,
-    ) -> Result<chat::ports::AppendOutcome, PortError> {
-        Err(crate::error::rejected("being built"))
+    async fn append(&self, message: &NewMessage) -> Result<AppendOutcome, PortError> {
+        self.people.append(message.clone()).await
     }
 
-    async fn append_start(
-        &self,
-        _start: &chat::ports::ReplyStart,
-    ) -> Result<chat::ports::StartOutcome, PortError> {
-        Err(crate::error::rejected("being built"))
+    async fn append_start(&self, start: &ReplyStart) -> Result<StartOutcome, PortError> {
+        let (store, start) = (self.store.clone(), start.clone());
+        detached(async move { append_start(&store, start).await }).await
     }
 
-    async fn append_recall(
-        &self,
-        _recall: &chat::ports::Recall,
-    ) -> Result<chat::ports::RecallOutcome, PortError> {
-        Err(crate::error::rejected("being built"))
+    async fn append_recall(&self, recall: &Recall) -> Result<RecallOutcome, PortError> {
+        let (store, recall) = (self.store.clone(), *recall);
+        detached(async move { append_recall(&store, recall).await }).await
     }
 
-    async fn append_like(&self, _like: &chat::ports::Like) -> Result<chat::ports::LikeOutcome, PortError> {
-        Err(crate::error::rejected("being built"))
-    }
-
-    async fn heads(
-        &self,
-        _conversations: &[ConversationId],
-    ) -> Result<Vec<(ConversationId, u64)>, PortError> {
-        Err(crate::error::rejected("being built"))
-    }
-
-    async fn streaming(&self, _conversation: &ConversationId) -> Result<Vec<Message>, PortError> {
-        Err(crate::error::rejected("being built"))
+    async fn append_like(&self, like: &Like) -> Result<LikeOutcome, PortError> {
+        let (store, like) = (self.store.clone(), *like);
+        detached(async move { append_like(&store, like).await }).await
     }
 
     async fn append_end(&self, end: &ReplyEnd) -> Result<EndOutcome, PortError> {
@@ -88,13 +81,18 @@ impl EventLog for SqlEventLog {
         after: u64,
         limit: u32,
     ) -> Result<Vec<Event>, PortError> {
-        let query = Entity::find()
-            .filter(Column::ConversationId.eq(conversation.as_str()))
-            .filter(Column::Seq.gt(big(after)))
-            .order_by_asc(Column::Seq)
-            .limit(u64::from(limit));
-        let rows = query.all(self.store.reader()).await.map_err(port_error)?;
-        rows.iter().map(event_of).collect()
+        events(self.store.reader(), conversation, after, limit).await
+    }
+
+    async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Head>, PortError> {
+        heads(self.store.reader(), conversations).await
+    }
+
+    /// Found by the sagas: a reply that was recalled amid its growth has not ended either.
+    async fn streaming(&self, conversation: &ConversationId) -> Result<Vec<Message>, PortError> {
+        let condition = "m.id IN (SELECT g.message_id FROM generations g WHERE g.conversation_id = $1 \
+             AND g.state = 'streaming') ORDER BY m.seq";
+        find_messages(self.store.reader(), condition, [conversation.as_str().into()]).await
     }
 
     async fn history(
@@ -109,8 +107,9 @@ impl EventLog for SqlEventLog {
         find_message(self.store.reader(), "m.id = $1", [id.as_uuid().into()]).await
     }
 
+    /// People answer messages too; a reply is a character's.
     async fn reply_to(&self, question: MessageId) -> Result<Option<Message>, PortError> {
-        let condition = "m.reply_to = $1 ORDER BY m.seq DESC LIMIT 1";
+        let condition = "m.reply_to = $1 AND m.character_id IS NOT NULL ORDER BY m.seq DESC LIMIT 1";
         find_message(self.store.reader(), condition, [question.as_uuid().into()]).await
     }
 
@@ -131,7 +130,7 @@ impl EventLog for SqlEventLog {
     }
 }
 
-/// An event's row; kind and message stand beside the body, so that they can be asked for.
+/// An event's row; kind and subject stand beside the body, so that they can be asked for.
 pub(crate) fn event_row(
     conversation: &ConversationId,
     seq: i64,
@@ -151,17 +150,12 @@ pub(crate) fn event_row(
         seq,
         kind: kind.to_owned(),
         body: json(body),
-        message_id: subject,
+        subject,
         created_at: at.as_millis(),
     }
 }
 
-fn event_of(row: &event::Model) -> Result<Event, PortError> {
-    Ok(Event {
-        seq: read_count(row.seq, "events.seq")?,
-        body: read_json(&row.body, "events.body")?,
-        created_at: Timestamp::from_millis(row.created_at),
-        message: None,
-        author: None,
-    })
+/// The event of a person's message.
+pub(crate) const fn message_body(id: MessageId) -> EventBody {
+    EventBody::Message { message_id: id }
 }

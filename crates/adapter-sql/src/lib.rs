@@ -21,14 +21,22 @@
 //! The pools of the write side test each connection that comes back and close one with an open transaction:
 //! the net below that rule. Entities are private; ports speak the domain's types.
 
+mod append;
 mod append_end;
 mod append_exchange;
+mod append_like;
+mod append_message;
+mod append_recall;
+mod append_start;
+mod batch_sql;
 mod conversations;
 mod detached;
 mod entity;
 mod error;
 mod event_log;
+mod events;
 mod generations;
+mod group_commit;
 mod history;
 mod ledger;
 mod login_log;

@@ -5,6 +5,7 @@ use chat::message::{Author, Message};
 use kernel::{Id, PortError, Timestamp};
 use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, TryGetable, Value};
+use serde::de::DeserializeOwned;
 
 use crate::error::{corrupt, port_error};
 use crate::words::{read_count, read_json, read_word};
@@ -14,7 +15,7 @@ pub(crate) const COLUMNS: &str = "m.id, m.conversation_id, m.seq, m.last_seq, m.
      CASE WHEN m.status = 'streaming' THEN COALESCE((SELECT g.checkpoint FROM generations g WHERE \
      g.message_id = m.id), m.content) ELSE m.content END AS content, \
      m.status, m.why, m.failure, m.reply_to, m.client_msg_id, m.body_hash, m.citations, m.usage, \
-     m.generation, m.model, m.created_at";
+     m.generation, m.model, m.mentions, m.likes, m.created_at";
 
 pub(crate) struct MessageRow {
     id: Uuid,
@@ -33,6 +34,8 @@ pub(crate) struct MessageRow {
     usage: Option<String>,
     generation: i64,
     model: Option<String>,
+    mentions: Option<String>,
+    likes: Option<String>,
     created_at: i64,
 }
 
@@ -83,6 +86,8 @@ impl MessageRow {
             usage: cells.take()?,
             generation: cells.take()?,
             model: cells.take()?,
+            mentions: cells.take()?,
+            likes: cells.take()?,
             created_at: cells.take()?,
         })
     }
@@ -91,7 +96,6 @@ impl MessageRow {
         let author = read_author(self.author_user, self.character_id)?;
         let why = self.why.as_deref().map(|text| read_word(text, "messages.why")).transpose()?;
         let failure = self.failure.as_deref().map(|text| read_word(text, "messages.failure")).transpose()?;
-        let citations = self.citations.as_deref().map(|text| read_json(text, "messages.citations"));
         let usage = self.usage.as_deref().map(|text| read_json(text, "messages.usage")).transpose()?;
         Ok(Message {
             id: Id::from_uuid(self.id),
@@ -105,27 +109,56 @@ impl MessageRow {
             reply_to: self.reply_to.map(Id::from_uuid),
             client_msg_id: self.client_msg_id,
             body_hash: self.body_hash,
-            citations: citations.transpose()?.unwrap_or_default(),
+            citations: read_or_default(self.citations.as_deref(), "messages.citations")?,
             usage,
             generation: read_count(self.generation, "messages.generation")?,
             model: self.model,
-            mentions: Vec::new(),
-            likes: chat::message::Likes::default(),
+            mentions: read_or_default(self.mentions.as_deref(), "messages.mentions")?,
+            likes: read_or_default(self.likes.as_deref(), "messages.likes")?,
             created_at: Timestamp::from_millis(self.created_at),
         })
     }
 }
 
-/// The first message of a query that selects [`COLUMNS`].
+/// JSON that is left out where there is nothing.
+fn read_or_default<T: Default + DeserializeOwned>(
+    text: Option<&str>,
+    column: &'static str,
+) -> Result<T, PortError> {
+    text.map_or_else(|| Ok(T::default()), |text| read_json(text, column))
+}
+
+/// The first message that a condition finds.
 pub(crate) async fn find_message(
     db: &impl ConnectionTrait,
     condition: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<Message>, PortError> {
-    let sql = format!("SELECT {COLUMNS} FROM messages m WHERE {condition}");
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    let Some(row) = db.query_one_raw(statement).await.map_err(port_error)? else { return Ok(None) };
+    let Some(row) = db.query_one_raw(select(db, condition, values)).await.map_err(port_error)? else {
+        return Ok(None);
+    };
     MessageRow::joined(&row, 0).map_err(port_error)?.map(MessageRow::into_message).transpose()
+}
+
+/// All messages that a condition finds.
+pub(crate) async fn find_messages(
+    db: &impl ConnectionTrait,
+    condition: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<Message>, PortError> {
+    let rows = db.query_all_raw(select(db, condition, values)).await.map_err(port_error)?;
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(found) = MessageRow::joined(row, 0).map_err(port_error)? {
+            messages.push(found.into_message()?);
+        }
+    }
+    Ok(messages)
+}
+
+fn select(db: &impl ConnectionTrait, condition: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    let sql = format!("SELECT {COLUMNS} FROM messages m WHERE {condition}");
+    Statement::from_sql_and_values(db.get_database_backend(), sql, values)
 }
 
 pub(crate) fn read_conversation_id(text: &str) -> Result<ConversationId, PortError> {

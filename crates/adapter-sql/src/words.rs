@@ -15,7 +15,7 @@ use crate::error::corrupt;
 pub(crate) const STREAMING: &str = "streaming";
 pub(crate) const ENDED: &str = "ended";
 pub(crate) const SETTLED: &str = "settled";
-const SESSION: &str = "session";
+pub(crate) const SESSION: &str = "session";
 const SQUAD: &str = "squad";
 const ROOM: &str = "room";
 

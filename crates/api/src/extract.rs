@@ -21,7 +21,7 @@ use crate::problem::{Problem, Rule};
 ///
 /// serde has no error type of its own, only words that each format builds by the same fixed prefixes; they
 /// are told apart here and nowhere else.
-fn refusal(path: &str, words: &str) -> Problem {
+pub(crate) fn refusal(path: &str, words: &str) -> Problem {
     let path = if path == "." { "" } else { path };
     let named = |prefix: &str| words.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
     if let Some(name) = named("missing field `") {

@@ -7,6 +7,7 @@
 pub mod context;
 pub mod detached;
 pub mod envelope;
+pub mod event_view;
 pub mod extract;
 mod frame;
 pub mod health;
@@ -18,6 +19,7 @@ mod pages;
 pub mod problem;
 pub mod proxy;
 mod refusal;
+pub mod room_message_view;
 pub mod route_table;
 mod routes;
 mod rule;

@@ -100,6 +100,9 @@ fn content_field(field: Field, error: ContentError) -> InvalidField {
         Field::Topic => "topic",
         Field::Mentions => "mentions",
         Field::Messages => "messages",
+        Field::Characters => "characterIds",
+        Field::MaxMembers => "settings.maxMembers",
+        Field::AiResponseDelay => "settings.aiResponseDelay",
     };
     match error {
         ContentError::Blank => InvalidField::new(name, Rule::Blank),
@@ -108,6 +111,7 @@ fn content_field(field: Field, error: ContentError) -> InvalidField {
         }
         ContentError::Format => InvalidField::new(name, Rule::Format),
         ContentError::Nul => InvalidField::new(name, Rule::Nul),
+        ContentError::Range => InvalidField::new(name, Rule::Value),
     }
 }
 

@@ -21,6 +21,44 @@ pub struct ApiSettings {
     pub aigc_producer: String,
     /// The version that `/healthz` and the OpenAPI document name.
     pub version: String,
+    /// What holds for sockets.
+    pub socket: SocketSettings,
+}
+
+/// Limits of sockets; 0 is no limit for counts and rates.
+#[derive(Debug, Clone)]
+pub struct SocketSettings {
+    /// Largest message that is read, in bytes.
+    pub frame_bytes: usize,
+    /// Connections of a person, on one instance.
+    pub connections_per_user: u32,
+    /// Connections of an address, on one instance.
+    pub connections_per_ip: u32,
+    /// Rooms that one connection may be in.
+    pub rooms_per_connection: u32,
+    /// Frames that a connection may send in a second.
+    pub frames_per_second: u32,
+    /// Frames that it may send at once.
+    pub frames_burst: u32,
+    /// Events in one answer.
+    pub events_size: u32,
+    /// Whether scripts of other sites are refused, unless their origin is allowed.
+    pub checks_origin: bool,
+}
+
+impl Default for SocketSettings {
+    fn default() -> Self {
+        Self {
+            frame_bytes: 65_536,
+            connections_per_user: 5,
+            connections_per_ip: 200,
+            rooms_per_connection: 50,
+            frames_per_second: 10,
+            frames_burst: 30,
+            events_size: 300,
+            checks_origin: true,
+        }
+    }
 }
 
 impl Default for ApiSettings {
@@ -34,6 +72,7 @@ impl Default for ApiSettings {
             trusted_proxies: TrustedProxies::default(),
             aigc_producer: "Jixia".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            socket: SocketSettings::default(),
         }
     }
 }

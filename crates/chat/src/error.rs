@@ -21,6 +21,9 @@ pub enum ContentError {
     /// It has a NUL, which Postgres cannot store.
     #[error("the text has a NUL character")]
     Nul,
+    /// It is not one of the values that are taken.
+    #[error("the value is out of range")]
+    Range,
 }
 
 /// Which field of a request a [`ContentError`] is about.
@@ -42,6 +45,12 @@ pub enum Field {
     Mentions,
     /// Messages of another program.
     Messages,
+    /// The characters of a room.
+    Characters,
+    /// How many members a room takes.
+    MaxMembers,
+    /// How long a room's characters wait before they answer.
+    AiResponseDelay,
 }
 
 /// Why something is not allowed.
@@ -68,6 +77,9 @@ pub enum Forbidden {
     /// The room is closed.
     #[error("the room is closed")]
     Closed,
+    /// The owner stays as long as the room is open.
+    #[error("the owner closes the room instead")]
+    OwnerStays,
 }
 
 /// What chat refuses.

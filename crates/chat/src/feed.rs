@@ -4,6 +4,12 @@
 //! seq, drops lower ones, reads a hole from the log once, keeps the text of growing replies, and hands everything to
 //! its audiences in one order. An audience only takes notes: it never waits, so one slow listener delays nobody.
 
+mod listener;
+mod reading;
+mod recovery;
+mod registry;
+mod state;
+
 use std::sync::Arc;
 
 use kernel::{MessageId, UserId};
@@ -11,7 +17,9 @@ use kernel::{MessageId, UserId};
 use crate::conversation::ConversationId;
 use crate::error::ChatError;
 use crate::event::{Event, Notice};
-use crate::service::{ChatService, unbuilt};
+use crate::service::ChatService;
+pub(crate) use registry::Feeds;
+use registry::{Feed, Place};
 
 /// What happened, at one place in a feed's order.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,23 +123,29 @@ pub trait Audience: Send + Sync {
 }
 
 /// A watch of a feed; dropping it ends the watch, and the last one ends the feed.
-pub struct FeedHandle {}
+pub struct FeedHandle {
+    place: Place,
+}
 
 impl FeedHandle {
     /// The conversation.
     pub fn conversation(&self) -> &ConversationId {
-        unreachable!("being built")
+        &self.feed().conversation
     }
 
     /// Where the feed is now: batches delivered to this handle's audience before this call have lower or the same
     /// numbers, those after it have higher ones.
     pub fn position(&self) -> Position {
-        unreachable!("being built")
+        self.feed().state().position()
     }
 
     /// A reply's text so far, while it grows.
-    pub fn growing(&self, _message_id: MessageId) -> Option<Growing> {
-        None
+    pub fn growing(&self, message_id: MessageId) -> Option<Growing> {
+        self.feed().state().growing(message_id)
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        self.place.feed()
     }
 }
 
@@ -168,36 +182,41 @@ impl ChatService {
     /// Watches a conversation on this instance. The caller has checked that the person may.
     pub async fn feed(
         &self,
-        _conversation: &ConversationId,
-        _audience: Arc<dyn Audience>,
+        conversation: &ConversationId,
+        audience: Arc<dyn Audience>,
     ) -> Result<FeedHandle, ChatError> {
-        Err(unbuilt())
+        let place = self.inner.feeds.enter(conversation);
+        place.feed().begin(&self.inner).await?;
+        place.attend(audience);
+        Ok(FeedHandle { place })
     }
 
     /// What a client at this place has missed. A place ahead of the feed but not of the log makes the feed catch up.
-    pub async fn recover(&self, _feed: &FeedHandle, _place: &ClientPlace) -> Result<Recovery, ChatError> {
-        Err(unbuilt())
+    pub async fn recover(&self, feed: &FeedHandle, place: &ClientPlace) -> Result<Recovery, ChatError> {
+        recovery::recover(&self.inner, feed, place).await
     }
 
-    /// Events `from..=to` of a conversation with their authors, at most the limit of events, for `room.sync` and
-    /// paging.
+    /// Events of a conversation after a seq (exclusive), ascending, with their authors, at most `limit` and the
+    /// most events of a page.
     pub async fn events(
         &self,
-        _conversation: &ConversationId,
-        _after: u64,
-        _limit: u32,
+        conversation: &ConversationId,
+        after: u64,
+        limit: u32,
     ) -> Result<Vec<Event>, ChatError> {
-        Err(unbuilt())
+        let limit = limit.min(self.inner.settings.events_size);
+        Ok(reading::events(&self.inner, conversation, after, limit).await?)
     }
 
     /// Compares the heads of watched conversations with the log's, in one read, and lets those that are behind catch
     /// up: those whose bus missed something, and every ten seconds all. Called every second.
     pub async fn check_heads(&self) -> Result<u64, ChatError> {
-        Ok(0)
+        let feeds = self.inner.feeds.due(self.inner.now());
+        Ok(reading::check_heads(&self.inner, feeds).await?)
     }
 
     /// Feeds of this instance; 0 when nobody watches.
     pub fn feed_count(&self) -> usize {
-        0
+        self.inner.feeds.count()
     }
 }

@@ -160,11 +160,7 @@ impl Follower {
             Either::Right(((), _)) => Some(BusSignal::Missed),
         };
         match signal {
-            Some(BusSignal::Frame(bytes)) => {
-                if let Some(frame) = Frame::decode(&bytes) {
-                    self.apply(frame).await;
-                }
-            }
+            Some(BusSignal::Frame(frame)) => self.apply(&frame).await,
             Some(BusSignal::Missed) => self.reread().await,
             None => {
                 // The bus is gone: from now on only silence wakes this watcher.
@@ -174,11 +170,11 @@ impl Follower {
         }
     }
 
-    async fn apply(&mut self, frame: Frame) {
+    async fn apply(&mut self, frame: &Frame) {
         match frame {
             Frame::Delta { message_id, generation, offset, text } => {
-                if message_id == self.message_id && generation == self.generation {
-                    self.grow(offset, text).await;
+                if *message_id == self.message_id && *generation == self.generation {
+                    self.grow(*offset, text).await;
                 }
             }
             Frame::Committed { events } => {
@@ -187,7 +183,7 @@ impl Follower {
                 }
             }
             Frame::Settled { message_id } => {
-                if message_id == self.message_id {
+                if *message_id == self.message_id {
                     self.reread().await;
                 }
             }
@@ -200,12 +196,12 @@ impl Follower {
         }
     }
 
-    async fn grow(&mut self, offset: u32, text: String) {
+    async fn grow(&mut self, offset: u32, text: &str) {
         if offset > self.offset {
             self.reread().await;
             return;
         }
-        let (skipped, tail) = utf16_tail(&text, self.offset - offset);
+        let (skipped, tail) = utf16_tail(text, self.offset - offset);
         self.push_text(offset.saturating_add(skipped), tail.to_owned());
     }
 

@@ -13,6 +13,7 @@
 //! - A reply outlives the connection that asked for it.
 //! - The log is the truth; frames on the bus and text in the stream buffer may be lost at any time.
 
+mod announcer;
 pub mod catalog;
 pub mod content;
 pub mod conversation;
@@ -28,6 +29,7 @@ pub mod message;
 pub mod ports;
 mod presence;
 pub mod prompt;
+mod recent_rooms;
 mod reply;
 pub mod room;
 mod running;

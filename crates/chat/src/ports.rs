@@ -7,7 +7,8 @@ mod rooms;
 mod store;
 
 pub use live::{
-    Arrival, Broadcaster, BusSignal, Flush, FlushOutcome, Online, Presence, Snapshot, StreamBuffer,
+    Arrival, Attendance, Broadcaster, BusSignal, Flush, FlushOutcome, Online, Presence, Snapshot,
+    StreamBuffer,
 };
 pub use model::{FinishReason, ModelError, ReplyEvent, ReplyEvents, ReplyModel, ReplyRequest};
 pub use needs::{
@@ -20,6 +21,6 @@ pub use rooms::{
 };
 pub use store::{
     AppendOutcome, ConversationStore, CreateOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome,
-    GenerationStore, HistoryPage, HistoryQuery, Like, LikeOutcome, NewMessage, NewQuestion, NewReply, Once,
-    Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
+    GenerationStore, Head, HistoryPage, HistoryQuery, Like, LikeOutcome, NewMessage, NewQuestion, NewReply,
+    Once, Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
 };

@@ -3,10 +3,14 @@
 //! Instructions alone stand in the system role. What people and passages say stays quoted text in the user
 //! role, so that a document that gives orders is still a document.
 
+mod company;
+
 use crate::generation::estimate_tokens;
 use crate::marker::MarkerFilter;
 use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{Persona, Retrieved};
+
+pub use company::{Company, RoomPromptParts, build_in_room};
 
 /// Who says a turn of the prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +90,24 @@ pub fn build(parts: PromptParts<'_>) -> Prompt {
     }
 }
 
+/// The prompt of another program's conversation, which ends with a person's words. Nothing of it is left out but an
+/// answer before the first question.
+pub fn of_turns(persona: &Persona, said: &[(PromptRole, String)]) -> Prompt {
+    let mut turns = Vec::new();
+    for (role, text) in said {
+        if *role == PromptRole::User || !turns.is_empty() {
+            push_turn(&mut turns, *role, text);
+        }
+    }
+    Prompt {
+        system: format!("{}\n\n{HOUSE_RULES}", persona.instructions),
+        turns,
+        persona: persona.clone(),
+        passages: Vec::new(),
+        question: said.last().map(|(_, text)| text.clone()).unwrap_or_default(),
+    }
+}
+
 /// A bound that no tokenizer exceeds: byte-level ones make at most a token of a byte.
 pub fn tokens_bound(prompt: &Prompt) -> u32 {
     let bytes = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_add(TURN_OVERHEAD);
@@ -156,9 +178,12 @@ fn recent_history(history: &[Message], tokens_max: u32) -> Vec<PromptTurn> {
     turns
 }
 
-/// What was withheld is not said again.
+/// What was withheld or taken back is not said again, and what still grows is not said yet.
 fn is_said(message: &Message) -> bool {
-    !message.content.is_empty() && message.status != MessageStatus::Blocked
+    match message.status {
+        MessageStatus::Done | MessageStatus::Stopped | MessageStatus::Failed => !message.content.is_empty(),
+        MessageStatus::Streaming | MessageStatus::Blocked | MessageStatus::Recalled => false,
+    }
 }
 
 /// Turns of one role in a row become one.

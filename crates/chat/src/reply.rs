@@ -12,7 +12,7 @@ use crate::ports::ReplyRequest;
 use crate::running::RunningGuard;
 use crate::service::Inner;
 
-pub(crate) use closing::{Closing, Saga, close, give_back, settle};
+pub(crate) use closing::{Closing, Saga, close, give_back, retried, settle};
 use writer::{Outcome, Writer};
 
 /// A reply that has begun: its hold is taken and its `ai_start` is in the log.

@@ -74,7 +74,8 @@ pub enum ModerationLevel {
 pub struct RoomSettings {
     /// Most members.
     pub max_members: u32,
-    /// Whether a socket's join makes a member; otherwise only an HTTP join does.
+    /// Whether a socket's join makes a member; otherwise only an HTTP join does. A private room that allows it takes
+    /// everybody who knows its id, which cannot be guessed.
     pub allow_guest_join: bool,
     /// How strictly it is watched.
     pub moderation_level: ModerationLevel,
@@ -92,7 +93,7 @@ impl Default for RoomSettings {
     fn default() -> Self {
         Self {
             max_members: 500,
-            allow_guest_join: true,
+            allow_guest_join: false,
             moderation_level: ModerationLevel::default(),
             ai_response_delay: 0,
             turn_strategy: TurnStrategy::default(),
@@ -162,6 +163,13 @@ pub struct Room {
     pub closed_at: Option<Timestamp>,
     /// Members and messages.
     pub statistics: RoomStatistics,
+}
+
+impl Room {
+    /// Whether one needs no invitation.
+    pub fn takes_guests(&self) -> bool {
+        self.is_public || self.settings.allow_guest_join
+    }
 }
 
 /// What is counted of a room.
@@ -251,9 +259,9 @@ impl Standing {
         }
     }
 
-    /// Whether the person may know that it exists: what they may read, and public rooms.
+    /// Whether the person may know that it exists: what they may read, and rooms that need no invitation.
     pub fn may_see(&self, user: UserId) -> bool {
-        self.may_read(user) || self.room.as_ref().is_some_and(|room| room.is_public)
+        self.may_read(user) || self.room.as_ref().is_some_and(|room| room.takes_guests())
     }
 
     /// Whether the person keeps order there.

@@ -4,7 +4,9 @@ mod ask;
 mod complete;
 mod create;
 mod marks;
+mod plan;
 mod post;
+mod recall;
 mod rooms;
 mod squads;
 mod turns;
@@ -16,18 +18,22 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, PortError, Tasks, Timestamp, UserId};
 
+use crate::announcer::Announcer;
 use crate::catalog::ModelCatalog;
 use crate::content::parse_text;
 use crate::conversation::{Conversation, ConversationId};
 use crate::counts::MessageCounts;
 use crate::error::{ChatError, Field};
 use crate::event::{Event, Frame};
+use crate::feed::Feeds;
 use crate::generation::InstanceId;
 use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{
     Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage, HistoryQuery,
     Knowledge, Meter, People, Personas, Presence, ReplyModel, RoomStore, StreamBuffer, Throttle, TurnStore,
 };
+use crate::presence::Here;
+use crate::recent_rooms::RecentRooms;
 use crate::running::Running;
 
 pub use ask::{Asked, Question};
@@ -128,6 +134,10 @@ pub(crate) struct Inner {
     /// Before this (Unix ms), other instances' leases prove nothing: the database was away, so nobody could renew.
     trusts_leases_from: AtomicI64,
     pub(crate) counts: MessageCounts,
+    announcer: Announcer,
+    pub(crate) feeds: Arc<Feeds>,
+    pub(crate) here: Here,
+    pub(crate) recent_rooms: RecentRooms,
 }
 
 impl Inner {
@@ -158,14 +168,14 @@ impl Inner {
         }
     }
 
-    /// Tells watchers of committed events, ascending.
-    pub(crate) async fn announce(&self, conversation: &ConversationId, events: Vec<Event>) {
-        self.publish(conversation, &Frame::Committed { events }).await;
+    /// Tells watchers of committed events, soon: the caller waits for nobody, and nothing can fail.
+    pub(crate) fn announce(&self, conversation: &ConversationId, events: Vec<Event>) {
+        self.announcer.announce(conversation, events);
     }
 
     /// Publishes a frame. The log has the truth, so a bus that fails is worth a line and no more.
-    pub(crate) async fn publish(&self, conversation: &ConversationId, frame: &Frame) {
-        if let Err(error) = self.ports.broadcaster.publish(conversation, frame.encode()).await {
+    pub(crate) async fn publish(&self, conversation: &ConversationId, frame: Frame) {
+        if let Err(error) = self.ports.broadcaster.publish(conversation, Arc::new(frame)).await {
             tracing::warn!(%error, "a frame was not published; watchers catch up from the log");
         }
     }
@@ -185,13 +195,18 @@ pub enum StopState {
 impl ChatService {
     /// The service on these ports.
     pub fn new(ports: ChatPorts, runtime: ChatRuntime, settings: ChatSettings) -> Self {
+        let announcer = Announcer::new(Arc::clone(&ports.broadcaster), Arc::clone(&runtime.tasks));
         let inner = Inner {
+            announcer,
+            feeds: Arc::default(),
+            here: Here::default(),
             ports,
             runtime,
             settings,
             running: Arc::default(),
             trusts_leases_from: AtomicI64::new(i64::MIN),
             counts: MessageCounts::default(),
+            recent_rooms: RecentRooms::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -236,7 +251,7 @@ impl ChatService {
         if is_deleted { Ok(()) } else { Err(ChatError::NotFound) }
     }
 
-    /// A part of a session's history.
+    /// A part of the history of a conversation that the person may read.
     pub async fn history(
         &self,
         user: UserId,
@@ -244,9 +259,12 @@ impl ChatService {
         query: HistoryQuery,
     ) -> Result<HistoryPage, ChatError> {
         let id: ConversationId = id.parse().map_err(|_invalid| ChatError::NotFound)?;
-        // One read brings page and owner, since this is what clients ask for most.
+        // One read brings page and owner, since a session's is what clients ask for most.
         let page = self.inner.ports.log.history(&id, query).await?;
-        if page.owner == Some(user) { Ok(page) } else { Err(ChatError::NotFound) }
+        if page.owner != Some(user) {
+            self.readable(user, &id).await?;
+        }
+        Ok(page)
     }
 
     /// One message that the person may see.
@@ -270,7 +288,12 @@ impl ChatService {
     /// Stops the reply that this id names, or the reply to the question that it names.
     pub async fn stop(&self, user: UserId, id: MessageId) -> Result<StopState, ChatError> {
         let reply = self.reply_named(user, id).await?;
-        if let Some(state) = stop_state(&reply) {
+        self.stop_reply(&reply).await
+    }
+
+    /// Stops a reply and waits a little for its end.
+    pub(crate) async fn stop_reply(&self, reply: &Message) -> Result<StopState, ChatError> {
+        if let Some(state) = stop_state(reply) {
             return Ok(state);
         }
         let mut bus = self.inner.watch(&reply.conversation_id).await;
@@ -284,7 +307,7 @@ impl ChatService {
                 () = timeout => None,
             };
             match signal {
-                Some(BusSignal::Frame(bytes)) if !is_end_of(&bytes, reply.id) => {}
+                Some(BusSignal::Frame(frame)) if !is_end_of(&frame, reply.id) => {}
                 Some(BusSignal::Frame(_) | BusSignal::Missed) | None => break,
             }
         }
@@ -353,9 +376,16 @@ fn stop_state(reply: &Message) -> Option<StopState> {
     }
 }
 
-fn is_end_of(bytes: &[u8], reply: MessageId) -> bool {
-    match Frame::decode(bytes) {
-        Some(Frame::Committed { events }) => events.iter().any(|event| event.ends(reply)),
-        Some(_) | None => false,
+fn is_end_of(frame: &Frame, reply: MessageId) -> bool {
+    match frame {
+        Frame::Committed { events } => events.iter().any(|event| event.ends(reply)),
+        Frame::Delta { .. }
+        | Frame::Settled { .. }
+        | Frame::Typing { .. }
+        | Frame::Read { .. }
+        | Frame::Presence { .. }
+        | Frame::TurnOver { .. }
+        | Frame::Notice { .. }
+        | Frame::Expelled { .. } => false,
     }
 }

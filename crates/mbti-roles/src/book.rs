@@ -10,7 +10,8 @@ use thiserror::Error;
 
 use crate::character::{Character, CharacterKind};
 use crate::check::{Flaw, check};
-use crate::data::{CHARACTERS, RULES};
+use crate::data::{CHARACTERS, RULES, SQUAD_CHARACTERS, SQUAD_TOPICS};
+use crate::squad::Squad;
 
 /// Why a book cannot be read.
 #[derive(Debug, Error)]
@@ -47,38 +48,36 @@ pub enum BookError {
 #[derive(Debug)]
 pub struct CharacterBook {
     characters: Vec<Character>,
+    squad: Squad,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rules {
-    everyone: String,
-    masters: String,
+pub(crate) struct Rules {
+    pub(crate) everyone: String,
+    pub(crate) masters: String,
+    pub(crate) squads: String,
 }
 
 impl CharacterBook {
     /// The characters that come with the program.
     pub fn built_in() -> Result<Self, BookError> {
-        Self::read(RULES, &CHARACTERS)
+        let rules = parse(RULES)?;
+        let mut words = HashSet::new();
+        let characters = read_characters(&rules, &CHARACTERS, &mut words)?;
+        let squad = Squad::read(&rules, &SQUAD_CHARACTERS, SQUAD_TOPICS, &mut words)?;
+        Ok(Self { characters, squad })
     }
 
-    /// Reads a book of a rules file and character files, each a name for errors and a text.
+    /// Reads a book of a rules file and character files, each a name for errors and a text. It has no squads.
     pub fn read(rules: (&str, &str), files: &[(&str, &str)]) -> Result<Self, BookError> {
-        let rules: Rules = parse(rules)?;
-        let mut words = HashSet::new();
-        let mut characters = Vec::with_capacity(files.len());
-        for file in files {
-            let mut character = read_character(*file)?;
-            claim_words(file.0, &character, &mut words)?;
-            append_rules(&mut character, &rules);
-            characters.push(character);
-        }
-        // A stable sort, so that masters keep the order in which they were listed.
-        characters.sort_by_key(|c| match c.kind {
-            CharacterKind::Master => (c.kind, None),
-            CharacterKind::Companion => (c.kind, Some((c.dimension, c.rarity))),
-        });
-        Ok(Self { characters })
+        let characters = read_characters(&parse(rules)?, files, &mut HashSet::new())?;
+        Ok(Self { characters, squad: Squad::default() })
+    }
+
+    /// The characters and topics of squads.
+    pub fn squad(&self) -> &Squad {
+        &self.squad
     }
 
     /// All characters, in order.
@@ -92,7 +91,28 @@ impl CharacterBook {
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>((file, text): (&str, &str)) -> Result<T, BookError> {
+fn read_characters(
+    rules: &Rules,
+    files: &[(&str, &str)],
+    words: &mut HashSet<String>,
+) -> Result<Vec<Character>, BookError> {
+    let mut characters = Vec::with_capacity(files.len());
+    for file in files {
+        let mut character = read_character(*file)?;
+        let own = [character.id.as_str(), &character.name, &character.english_name];
+        claim_words(file.0, own, &character.aliases, words)?;
+        append_rules(&mut character, rules);
+        characters.push(character);
+    }
+    // A stable sort, so that masters keep the order in which they were listed.
+    characters.sort_by_key(|c| match c.kind {
+        CharacterKind::Master => (c.kind, None),
+        CharacterKind::Companion => (c.kind, Some((c.dimension, c.rarity))),
+    });
+    Ok(characters)
+}
+
+pub(crate) fn parse<T: for<'de> Deserialize<'de>>((file, text): (&str, &str)) -> Result<T, BookError> {
     toml::from_str(text)
         .map_err(|cause| BookError::Unreadable { file: file.to_owned(), cause: Box::new(cause) })
 }
@@ -109,9 +129,14 @@ fn read_character(source: (&str, &str)) -> Result<Character, BookError> {
     }
 }
 
-fn claim_words(file: &str, character: &Character, words: &mut HashSet<String>) -> Result<(), BookError> {
-    let own = [character.id.as_str(), &character.name, &character.english_name];
-    for word in own.into_iter().chain(character.aliases.iter().map(String::as_str)) {
+/// Notes the words that a character goes by; no two share one.
+pub(crate) fn claim_words(
+    file: &str,
+    own: [&str; 3],
+    aliases: &[String],
+    words: &mut HashSet<String>,
+) -> Result<(), BookError> {
+    for word in own.into_iter().chain(aliases.iter().map(String::as_str)) {
         if !words.insert(word.to_lowercase()) {
             return Err(BookError::Repeated { file: file.to_owned(), word: word.to_owned() });
         }

@@ -163,6 +163,12 @@ pub struct Character {
     pub title: String,
     /// Other names that people call it by; no two characters share one.
     pub aliases: Vec<String>,
+    /// Words that hold one of its names and do not mean it: 孙子兵法 calls nobody.
+    #[serde(default)]
+    pub near_names: Vec<String>,
+    /// Words of what it likes to talk about: a room where they fall hears from it sooner.
+    #[serde(default)]
+    pub topics: Vec<String>,
     /// Path of its picture on this server.
     pub avatar: String,
     /// How rare it is.

@@ -80,6 +80,8 @@ fn check_texts(c: &Character) -> Result<(), Flaw> {
 
 fn check_lists(c: &Character) -> Result<(), Flaw> {
     list("aliases", &c.aliases, 0..=10, ENTRY)?;
+    list("near_names", &c.near_names, 0..=80, 2..=12)?;
+    list("topics", &c.topics, 0..=12, 1..=12)?;
     list("lines", &c.lines, 8..=12, 4..=80)?;
     list("works", &c.works, 0..=WORKS.len(), ENTRY)?;
     list("personality.traits", &c.personality.traits, 3..=6, 1..=12)?;
@@ -133,7 +135,7 @@ fn check_price(c: &Character) -> Result<(), Flaw> {
     if fits { Ok(()) } else { Err(Flaw::Price) }
 }
 
-fn list(
+pub(crate) fn list(
     field: &'static str,
     entries: &[String],
     count: RangeInclusive<usize>,
@@ -145,7 +147,7 @@ fn list(
     entries.iter().try_for_each(|entry| text(field, entry, length.clone()))
 }
 
-fn text(field: &'static str, value: &str, length: RangeInclusive<usize>) -> Result<(), Flaw> {
+pub(crate) fn text(field: &'static str, value: &str, length: RangeInclusive<usize>) -> Result<(), Flaw> {
     let is_clean = value.trim() == value && !value.chars().any(|c| c.is_control() && c != '\n');
     if is_clean && length.contains(&value.chars().count()) {
         Ok(())

@@ -35,3 +35,26 @@ pub const CHARACTERS: [Source; 20] = files![
     "companions/estp_rescuer_001.toml",
     "companions/esfp_performer_001.toml",
 ];
+
+/// One file a character of squads, in the order of the letters E I S N T F J P.
+pub const SQUAD_CHARACTERS: [Source; 16] = files![
+    "squad/char_e_1.toml",
+    "squad/char_e_2.toml",
+    "squad/char_i_1.toml",
+    "squad/char_i_2.toml",
+    "squad/char_s_1.toml",
+    "squad/char_s_2.toml",
+    "squad/char_n_1.toml",
+    "squad/char_n_2.toml",
+    "squad/char_t_1.toml",
+    "squad/char_t_2.toml",
+    "squad/char_f_1.toml",
+    "squad/char_f_2.toml",
+    "squad/char_j_1.toml",
+    "squad/char_j_2.toml",
+    "squad/char_p_1.toml",
+    "squad/char_p_2.toml",
+];
+
+/// What squads may talk about.
+pub const SQUAD_TOPICS: Source = ("squad_topics.toml", include_str!("../data/squad_topics.toml"));

@@ -7,6 +7,7 @@ use kernel::{Page, PageRequest};
 use crate::book::CharacterBook;
 use crate::character::{Character, CharacterKind, UnlockType};
 use crate::mbti::Mbti;
+use crate::squad::Squad;
 
 /// Which characters are wanted; the default is all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +20,17 @@ impl CharacterFilter {
     fn admits(self, character: &Character) -> bool {
         self.dimension.is_none_or(|dimension| character.dimension == dimension)
     }
+}
+
+/// What others see of a character, whichever sort it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Face<'a> {
+    /// The name it goes by.
+    pub name: &'a str,
+    /// Its type, or a squad character's letter.
+    pub dimension: &'static str,
+    /// Path of its picture.
+    pub avatar: &'a str,
 }
 
 /// Answers who there is to talk to.
@@ -46,6 +58,22 @@ impl CharacterService {
     /// The character with this id.
     pub fn get(&self, id: &str) -> Option<&Character> {
         self.book.get(id)
+    }
+
+    /// The characters and topics of squads.
+    pub fn squad(&self) -> &Squad {
+        self.book.squad()
+    }
+
+    /// What others see of a character, a squad's too.
+    pub fn face(&self, id: &str) -> Option<Face<'_>> {
+        if let Some(character) = self.book.get(id) {
+            let dimension = character.dimension.as_str();
+            return Some(Face { name: &character.name, dimension, avatar: &character.avatar });
+        }
+        let character = self.book.squad().get(id)?;
+        let dimension = character.dimension.as_str();
+        Some(Face { name: &character.name, dimension, avatar: &character.avatar })
     }
 
     /// The companions that everybody has from the start, one a type.

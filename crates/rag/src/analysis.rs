@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use crate::fold::{fold, is_han};
+use kernel::fold::{fold, is_han};
 
 /// Changes when the terms of a text change, so that indexes built before are rebuilt.
 pub const ANALYSIS_VERSION: u32 = 1;

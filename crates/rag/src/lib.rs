@@ -7,7 +7,6 @@
 
 pub mod analysis;
 mod error;
-mod fold;
 mod highlight;
 mod library;
 mod passage;

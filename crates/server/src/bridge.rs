@@ -12,8 +12,9 @@ use chat::ports::{
     Throttle,
 };
 use chat::{CharacterId, ConversationId, UserCard};
-use kernel::{MessageId, PortError, Timestamp, UserId};
-use mbti_roles::CharacterService;
+use futures::{StreamExt, TryStreamExt, stream};
+use kernel::{MessageId, PageRequest, PortError, Timestamp, UserId};
+use mbti_roles::{CharacterFilter, CharacterService, affinity, speaker};
 use rag::{Hit, LibraryService, RagError, SearchQuery};
 
 /// Payment, by billing.
@@ -85,16 +86,30 @@ impl Personas for CharacterPersonas {
             lines: character.lines.clone(),
             uses_knowledge: character.uses_knowledge,
             works: character.works.clone(),
-            aliases: character.aliases.clone(),
+            aliases: character.aliases.iter().chain([&character.english_name]).cloned().collect(),
+            near_names: character.near_names.clone(),
             dimension: character.dimension.as_str().to_owned(),
             avatar: character.avatar.clone(),
-            talkativeness: 50,
-            topics: Vec::new(),
+            talkativeness: speaker::talkativeness(character.dimension),
+            topics: character.topics.clone(),
         }))
     }
 
-    fn affinity(&self, _one: &CharacterId, _other: &CharacterId) -> u8 {
-        50
+    async fn by_name(&self, name: &str) -> Result<Option<Persona>, PortError> {
+        let everybody =
+            self.0.list(&CharacterFilter::default(), PageRequest::new(1, u32::MAX, u32::MAX)).items;
+        let named = everybody.into_iter().find(|character| character.name == name);
+        match named.map(|character| character.id.as_str().parse()) {
+            Some(Ok(id)) => self.persona(&id).await,
+            Some(Err(_)) | None => Ok(None),
+        }
+    }
+
+    fn affinity(&self, one: &CharacterId, other: &CharacterId) -> u8 {
+        match (self.0.get(one.as_str()), self.0.get(other.as_str())) {
+            (Some(one), Some(other)) => affinity::affinity(one.dimension, other.dimension),
+            (Some(_) | None, _) => affinity::NEUTRAL,
+        }
     }
 }
 
@@ -136,23 +151,30 @@ fn search_failure(error: RagError) -> PortError {
 /// People, by auth.
 pub struct AuthPeople(pub Arc<AuthService>);
 
+/// Profiles that are read at the same time for one list of people.
+const READS_MAX: usize = 4;
+
+impl AuthPeople {
+    async fn card(&self, user: UserId) -> Result<Option<UserCard>, PortError> {
+        match self.0.profile(user).await {
+            Ok(found) => Ok(Some(UserCard {
+                user_id: user,
+                nick_name: found.nick_name.clone(),
+                avatar_url: found.avatar_url.clone(),
+            })),
+            Err(AuthError::NotFound) => Ok(None),
+            Err(AuthError::Port(error)) => Err(error),
+            Err(error) => Err(PortError::rejected("auth", error)),
+        }
+    }
+}
+
 #[async_trait]
 impl People for AuthPeople {
     async fn cards(&self, users: &[UserId]) -> Result<Vec<UserCard>, PortError> {
-        let mut cards = Vec::with_capacity(users.len());
-        for user in users {
-            match self.0.profile(*user).await {
-                Ok(found) => cards.push(UserCard {
-                    user_id: *user,
-                    nick_name: found.nick_name.clone(),
-                    avatar_url: found.avatar_url.clone(),
-                }),
-                Err(AuthError::NotFound) => {}
-                Err(AuthError::Port(error)) => return Err(error),
-                Err(error) => return Err(PortError::rejected("auth", error)),
-            }
-        }
-        Ok(cards)
+        let cards =
+            stream::iter(users.iter().copied()).map(|user| self.card(user)).buffer_unordered(READS_MAX);
+        cards.try_filter_map(|card| async move { Ok(card) }).try_collect().await
     }
 }
 

@@ -15,6 +15,7 @@ on_both_databases! {
     the_list_is_ordered_by_activity_and_then_by_newest_id,
     the_list_shows_each_newest_message,
     the_list_leaves_out_deleted_ones_and_other_peoples,
+    squads_and_rooms_are_not_seen,
     the_list_is_paged,
     a_title_is_given,
     a_deleted_conversation_reads_as_empty,

@@ -1,13 +1,16 @@
 //! What every `chat::ports::Broadcaster` must do. `near` and `far` are two instances' handles on one bus.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use chat::ConversationId;
+use chat::event::Frame;
 use chat::ports::{Broadcaster, BusSignal};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use kernel::Id;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 /// What the bus under test holds at most for a slow watcher.
 pub const FRAMES_MAX: usize = 16;
@@ -28,9 +31,9 @@ pub async fn next(signals: &mut Signals) -> BusSignal {
     signal.expect("the watch goes on")
 }
 
-/// A frame's bytes.
-pub fn frame(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
+/// A frame that says this.
+pub fn frame(text: &str) -> Arc<Frame> {
+    Arc::new(Frame::Typing { user_id: Id::from_uuid(Uuid::nil()), connection: text.to_owned() })
 }
 
 async fn watch(bus: &dyn Broadcaster, name: &str) -> Signals {

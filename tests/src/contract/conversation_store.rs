@@ -134,6 +134,20 @@ pub async fn the_list_leaves_out_deleted_ones_and_other_peoples(chat: &StoredCha
     assert_eq!(page.items.iter().map(|(one, _)| one.clone()).collect::<Vec<_>>(), [kept]);
 }
 
+/// Squads and rooms have their own port: they are not found, listed, renamed or deleted here.
+pub async fn squads_and_rooms_are_not_seen(chat: &StoredChat) {
+    let owner = chat.id();
+    let session = chat.conversation(owner).await;
+    for room in [chat.squad(owner).await, chat.private_room(owner).await, chat.room().await] {
+        assert_eq!(chat.conversations.get(&room.id).await.unwrap(), None);
+        assert!(!chat.conversations.rename(&room.id, "x").await.unwrap());
+        assert!(!chat.conversations.delete(&room.id).await.unwrap());
+        assert_eq!(chat.rooms.room(&room.id).await.unwrap(), Some(room));
+    }
+    let page = chat.conversations.list(owner, PageRequest::new(1, ALL, ALL)).await.unwrap();
+    assert_eq!((page.total, page.items), (1, vec![(session, None)]));
+}
+
 /// Pages join without overlap or hole, and each knows the total.
 pub async fn the_list_is_paged(chat: &StoredChat) {
     let owner = chat.id();

@@ -1,4 +1,4 @@
-//! An entry of a conversation's log.
+//! An entry of a conversation's log; `subject` is the message or the person that it is about.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,7 +11,7 @@ pub struct Model {
     pub seq: i64,
     pub kind: String,
     pub body: String,
-    pub message_id: Uuid,
+    pub subject: Uuid,
     pub created_at: i64,
 }
 

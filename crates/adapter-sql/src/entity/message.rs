@@ -24,6 +24,8 @@ pub struct Model {
     pub generation: i64,
     #[sea_orm(column_name = "model")]
     pub upstream: Option<String>,
+    pub mentions: Option<String>,
+    pub likes: Option<String>,
     pub created_at: i64,
 }
 

@@ -1,18 +1,20 @@
 //! Ports of what may be lost: the bus, and the growing text of running replies.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::stream::BoxStream;
 use kernel::{MessageId, PortError, Timestamp, UserId};
 
 use crate::conversation::ConversationId;
+use crate::event::Frame;
 use crate::generation::InstanceId;
 
 /// What a watcher of the bus gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum BusSignal {
-    /// A frame, as it was published.
-    Frame(Bytes),
+    /// A frame, as it was published. Within a process it is the publisher's own, not a copy.
+    Frame(Arc<Frame>),
     /// Frames may have been lost (the bus reconnected, or this watcher was too slow): read the log.
     Missed,
 }
@@ -24,7 +26,7 @@ pub trait Broadcaster: Send + Sync {
     ///
     /// MUST keep the order of one publisher's frames in one conversation, and reach subscribers of every
     /// instance on the same bus.
-    async fn publish(&self, conversation: &ConversationId, frame: Bytes) -> Result<(), PortError>;
+    async fn publish(&self, conversation: &ConversationId, frame: Arc<Frame>) -> Result<(), PortError>;
 
     /// Watches a conversation from now on.
     ///
@@ -49,8 +51,8 @@ pub struct Flush {
     pub length_before: u64,
     /// The new text; empty to ask for the stop flag only.
     pub text: String,
-    /// What is published to watchers after the append; empty for none.
-    pub frame: Bytes,
+    /// What is published to watchers after the append, if anything.
+    pub frame: Option<Arc<Frame>>,
 }
 
 /// What became of a [`Flush`].
@@ -130,32 +132,36 @@ pub struct Online {
     pub users: Vec<UserId>,
 }
 
+/// An entry of [`Presence`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attendance<'a> {
+    /// Where.
+    pub conversation: &'a ConversationId,
+    /// Who.
+    pub user: UserId,
+    /// On which instance.
+    pub instance: InstanceId,
+}
+
 /// Who is in which conversation now, on all instances. May be lost at any time: everybody is refreshed.
 ///
-/// An entry is (conversation, person, instance) with the time until which it counts; a person is here while one of
-/// their entries counts.
+/// An entry has the time until which it counts; a person is here while one of their entries, of whichever instance,
+/// counts.
 #[async_trait]
 pub trait Presence: Send + Sync {
     /// Enters a person of one instance, until then. MUST refuse with `Full` where `people_max` (0: no limit) others
     /// are here and the person is not; in one step, so that two cannot take the last place.
     async fn arrive(
         &self,
-        conversation: &ConversationId,
-        user: UserId,
-        instance: InstanceId,
+        who: Attendance<'_>,
         now: Timestamp,
         until: Timestamp,
         people_max: u32,
     ) -> Result<Arrival, PortError>;
 
-    /// The person has left this instance: the entry counts until `until`, which ends the grace.
-    async fn depart(
-        &self,
-        conversation: &ConversationId,
-        user: UserId,
-        instance: InstanceId,
-        until: Timestamp,
-    ) -> Result<(), PortError>;
+    /// The person has left this instance: the entry counts until `until`, which ends the grace. An entry that is not
+    /// there stays away.
+    async fn depart(&self, who: Attendance<'_>, until: Timestamp) -> Result<(), PortError>;
 
     /// Renews entries of this instance, making lost ones again. Bounded commands for any number of entries.
     async fn refresh(
@@ -166,7 +172,7 @@ pub trait Presence: Send + Sync {
     ) -> Result<(), PortError>;
 
     /// Removes what no longer counts in this conversation, and answers with those who are thereby gone: each person
-    /// MUST be answered to one caller only.
+    /// MUST be answered to one caller only. Very many may take several calls.
     async fn expire(&self, conversation: &ConversationId, now: Timestamp) -> Result<Vec<UserId>, PortError>;
 
     /// Who is here.

@@ -15,6 +15,8 @@ pub struct Persona {
     pub name: String,
     /// Other names that it listens to.
     pub aliases: Vec<String>,
+    /// Words that hold one of these names and do not mean it, such as a book's title.
+    pub near_names: Vec<String>,
     /// Its MBTI type, or a squad character's letter.
     pub dimension: String,
     /// Path of its picture.
@@ -40,6 +42,7 @@ impl Persona {
             id,
             name: name.to_owned(),
             aliases: Vec::new(),
+            near_names: Vec::new(),
             dimension: String::new(),
             avatar: String::new(),
             talkativeness: 50,
@@ -57,6 +60,9 @@ impl Persona {
 pub trait Personas: Send + Sync {
     /// The character, if there is one.
     async fn persona(&self, id: &CharacterId) -> Result<Option<Persona>, PortError>;
+
+    /// The character of this very name, if one has it.
+    async fn by_name(&self, name: &str) -> Result<Option<Persona>, PortError>;
 
     /// How well two characters' types go together, 0 to 100; 50 where one is unknown.
     fn affinity(&self, one: &CharacterId, other: &CharacterId) -> u8;

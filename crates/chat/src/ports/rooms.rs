@@ -120,7 +120,7 @@ pub enum JoinOutcome {
     Full,
     /// Shown out for good.
     Banned,
-    /// Not public, and the code is not its code.
+    /// It takes nobody without an invitation, and the code is not its code.
     NotInvited,
     /// There is no such room, it is closed, or it is a squad.
     NoRoom,

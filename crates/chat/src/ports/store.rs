@@ -367,6 +367,17 @@ pub struct HistoryPage {
     pub owner: Option<UserId>,
 }
 
+/// Where a conversation's log ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The newest event's seq; 0 before the first.
+    pub seq: u64,
+    /// Changes only when the log was lost or restored.
+    pub epoch: String,
+}
+
 /// The durable, gapless log of every conversation, and the messages that it made.
 ///
 /// Seqs are given in the transaction that writes the event: from 1, +1, no hole, in commit order.
@@ -420,8 +431,8 @@ pub trait EventLog: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Event>, PortError>;
 
-    /// The heads of these conversations; unknown ones are left out. One read.
-    async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, u64)>, PortError>;
+    /// The heads of these conversations; unknown ones are left out. One read, order is free.
+    async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Head>, PortError>;
 
     /// Replies of a conversation that have not ended.
     async fn streaming(&self, conversation: &ConversationId) -> Result<Vec<Message>, PortError>;

@@ -9,7 +9,7 @@ use kernel::{Credits, MessageId, PortError, Tariff, TokenUsage};
 use crate::conversation::ConversationId;
 use crate::event::{Event, Frame};
 use crate::generation::{Charge, GenerationState, billable, charge};
-use crate::message::{Citation, EndReason, Failure, MessageUsage};
+use crate::message::{Citation, EndReason, Failure, Message, MessageStatus, MessageUsage};
 use crate::ports::{EndOutcome, ReplyEnd, Settlement};
 use crate::service::Inner;
 
@@ -36,7 +36,11 @@ pub(crate) struct Closing {
 
 /// Ends a reply and settles it, unless somebody else ended it first.
 pub(crate) async fn close(inner: &Inner, saga: &Saga, closing: Closing) -> Result<(), PortError> {
-    let tokens = billable(closing.why, closing.upstream, saga.prompt_tokens_estimate, &closing.content);
+    let tokens = if was_taken_back_unseen(inner, saga, &closing).await? {
+        TokenUsage::default()
+    } else {
+        billable(closing.why, closing.upstream, saga.prompt_tokens_estimate, &closing.content)
+    };
     let charge = charge(tokens, saga.tariff, saga.held);
     let end = ReplyEnd {
         message_id: saga.message_id,
@@ -61,6 +65,22 @@ pub(crate) async fn close(inner: &Inner, saga: &Saga, closing: Closing) -> Resul
         tracing::warn!(%error, "a stream buffer was not closed; its text runs out by itself");
     }
     settle(inner, &saga.conversation_id, saga.message_id, charge).await
+}
+
+/// Whether a reply was stopped before its first text because it, or its question, was recalled: then it costs nothing.
+/// (A mere stop pays for the prompt.)
+async fn was_taken_back_unseen(inner: &Inner, saga: &Saga, closing: &Closing) -> Result<bool, PortError> {
+    if closing.why != EndReason::Stopped || !closing.content.is_empty() {
+        return Ok(false);
+    }
+    let log = &inner.ports.log;
+    let is_recalled = |message: &Message| message.status == MessageStatus::Recalled;
+    let Some(reply) = retried(inner, || log.message(saga.message_id)).await? else { return Ok(false) };
+    if is_recalled(&reply) {
+        return Ok(true);
+    }
+    let Some(question) = reply.reply_to else { return Ok(false) };
+    Ok(retried(inner, || log.message(question)).await?.as_ref().is_some_and(is_recalled))
 }
 
 /// Finishes a saga that an earlier try ended: the answer to a commit may be lost. Another closer's saga may be
@@ -103,7 +123,7 @@ pub(crate) async fn settle(
     }
     let generations = &inner.ports.generations;
     retried(inner, || generations.mark_settled(message_id)).await?;
-    inner.publish(conversation, &Frame::Settled { message_id }).await;
+    inner.publish(conversation, Frame::Settled { message_id }).await;
     Ok(())
 }
 
@@ -117,13 +137,13 @@ async fn announce(inner: &Inner, saga: &Saga, seq: u64, end: &ReplyEnd) {
         }
     };
     let event = Event { seq, body: end.event_body(), created_at: end.at, message, author: None };
-    inner.announce(&saga.conversation_id, vec![event]).await;
+    inner.announce(&saga.conversation_id, vec![event]);
 }
 
 /// Milliseconds to wait before each further try: the database may be restarting.
 const RETRY_DELAYS_MS: [i64; 4] = [100, 400, 1_600, 4_000];
 
-async fn retried<T, F>(inner: &Inner, mut attempt: impl FnMut() -> F) -> Result<T, PortError>
+pub(crate) async fn retried<T, F>(inner: &Inner, mut attempt: impl FnMut() -> F) -> Result<T, PortError>
 where
     F: Future<Output = Result<T, PortError>>,
 {

@@ -202,11 +202,10 @@ impl<'a> Writer<'a> {
         let message_id = self.job.request.message_id;
         let generation = self.job.generation;
         let units = utf16_length(&text);
-        let frame = if text.is_empty() {
-            bytes::Bytes::new()
-        } else {
-            Frame::Delta { message_id, generation, offset: self.flushed_units, text: text.clone() }.encode()
-        };
+        let frame = (!text.is_empty()).then(|| {
+            let (offset, text) = (self.flushed_units, text.clone());
+            Arc::new(Frame::Delta { message_id, generation, offset, text })
+        });
         let flush = Flush {
             conversation_id: self.job.conversation_id.clone(),
             message_id,

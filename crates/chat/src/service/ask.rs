@@ -5,29 +5,22 @@
 
 use std::sync::Arc;
 
-use kernel::{MessageId, PortError, UserId};
+use kernel::{PortError, UserId};
 use sha2::{Digest, Sha256};
 
 use super::ChatService;
+use super::plan::{HISTORY_MESSAGES, Plan};
 use crate::content::{parse_text, title_of};
 use crate::conversation::{Conversation, ConversationId};
 use crate::error::{ChatError, ContentError, Field};
 use crate::event::{Event, EventBody};
 use crate::message::{Author, Message, MessageStatus};
-use crate::ports::{
-    Admission, Exchange, ExchangeOutcome, HistoryQuery, NewQuestion, NewReply, Persona, ReplyRequest,
-    Reservation, Reserved,
-};
-use crate::prompt::{self, Prompt, PromptParts};
+use crate::ports::{Admission, Exchange, ExchangeOutcome, HistoryQuery, NewQuestion, NewReply};
+use crate::prompt::{self, PromptParts};
 use crate::reply::{self, ReplyJob};
 use crate::running::RunningGuard;
 
 const CLIENT_MSG_ID_CHARS_MAX: u32 = 64;
-const HISTORY_MESSAGES: u32 = 30;
-/// History and passages beyond this are left out even where the model could read more: it is the asker's money.
-const PROMPT_TOKENS_MAX: u32 = 8_000;
-/// An answer shorter than this is not worth its prompt.
-const OUTPUT_TOKENS_MIN: u32 = 256;
 const TITLE_CHARS: usize = 20;
 
 /// What a person asks.
@@ -61,14 +54,6 @@ struct Draft {
     body_hash: String,
 }
 
-/// What the model will be asked, and what it may cost.
-struct Plan {
-    reply_id: MessageId,
-    alias: String,
-    prompt: Prompt,
-    output_tokens_wanted: u32,
-}
-
 impl ChatService {
     /// Takes a question and starts the reply, which goes on whatever becomes of the caller.
     ///
@@ -83,7 +68,7 @@ impl ChatService {
             return Err(PortError::unavailable("server", "this process is stopping").into());
         }
         self.admit(user).await?;
-        let plan = self.plan(&conversation, &draft, &question).await?;
+        let plan = self.plan(user, &conversation, &draft, &question).await?;
         let streams_max = self.inner.settings.streams_per_user;
         let guard = self.inner.running.begin(user, plan.reply_id, streams_max);
         let guard = guard.ok_or(ChatError::TooManyStreams { limit: streams_max })?;
@@ -118,7 +103,7 @@ impl ChatService {
         Ok(Some(Asked { question: earlier, reply, replayed: true }))
     }
 
-    async fn admit(&self, user: UserId) -> Result<(), ChatError> {
+    pub(super) async fn admit(&self, user: UserId) -> Result<(), ChatError> {
         match self.inner.ports.throttle.message(user).await? {
             Admission::Admitted => Ok(()),
             Admission::Limited { retry_after_ms, limit } => {
@@ -129,17 +114,17 @@ impl ChatService {
 
     async fn plan(
         &self,
+        user: UserId,
         conversation: &Conversation,
         draft: &Draft,
         question: &Question,
     ) -> Result<Plan, ChatError> {
-        let models = &self.inner.settings.models;
-        let (alias, limits) = models.resolve(question.model.as_deref()).ok_or(ChatError::UnknownModel)?;
+        let budget = self.inner.budget(question.model.as_deref())?;
         let ports = &self.inner.ports;
         let persona =
             ports.personas.persona(&conversation.character_id).await?.ok_or(ChatError::UnknownCharacter)?;
         let passages = if question.use_knowledge.unwrap_or(persona.uses_knowledge) {
-            self.retrieve(&persona, &draft.content).await
+            self.inner.passages(&persona, &draft.content).await
         } else {
             Vec::new()
         };
@@ -148,33 +133,14 @@ impl ChatService {
         if history.last().is_some_and(|message| message.status == MessageStatus::Streaming) {
             return Err(ChatError::ReplyInProgress);
         }
-        let tokens_max =
-            limits.context_tokens_max.saturating_sub(limits.output_tokens_max).min(PROMPT_TOKENS_MAX);
         let prompt = prompt::build(PromptParts {
             persona: &persona,
             passages: &passages,
             history: &history,
             question: &draft.content,
-            tokens_max,
+            tokens_max: budget.prompt_tokens_max,
         });
-        Ok(Plan {
-            reply_id: self.inner.runtime.ids.next(),
-            alias: alias.to_owned(),
-            prompt,
-            output_tokens_wanted: limits.output_tokens_max,
-        })
-    }
-
-    /// A library that fails costs the answer its passages, not the person their answer.
-    async fn retrieve(&self, persona: &Persona, question: &str) -> Vec<crate::ports::Retrieved> {
-        let limit = self.inner.settings.passages;
-        match self.inner.ports.knowledge.retrieve(question, &persona.works, limit).await {
-            Ok(passages) => passages,
-            Err(error) => {
-                tracing::error!(%error, "retrieval failed; answering without passages");
-                Vec::new()
-            }
-        }
+        Ok(Plan { reply_id: self.inner.runtime.ids.next(), budget, prompt, asker: user, payer: user })
     }
 
     async fn begin(
@@ -185,19 +151,19 @@ impl ChatService {
         plan: Plan,
         guard: RunningGuard,
     ) -> Result<Asked, ChatError> {
-        let job = self.reserve(user, &conversation.id, &plan).await?;
+        let job = self.inner.reserve(&conversation.id, &plan).await?;
         let exchange = self.exchange(user, conversation, &draft, &job);
         match self.inner.ports.log.append_exchange(&exchange).await {
             Ok(ExchangeOutcome::Appended { question_seq, reply_seq }) => {
                 self.inner.counts.forget(user);
                 let asked = asked(&exchange, question_seq, reply_seq);
-                self.announce(&exchange, &asked).await;
+                self.announce(&exchange, &asked);
                 let inner = Arc::clone(&self.inner);
                 self.inner.runtime.tasks.spawn(Box::pin(reply::run(inner, job, guard)));
                 Ok(asked)
             }
             Ok(refused) => {
-                self.give_back(plan.reply_id);
+                self.inner.give_back(plan.reply_id);
                 match refused {
                     ExchangeOutcome::Repeated { .. } => {
                         self.replay(&conversation.id, user, &draft).await?.ok_or(ChatError::NotFound)
@@ -211,44 +177,8 @@ impl ChatService {
             // Whether it was written is unknown: the guard goes, so that the sweep ends what was begun, and the
             // hold is freed where nothing was.
             Err(error) => {
-                self.give_back(plan.reply_id);
+                self.inner.give_back(plan.reply_id);
                 Err(error.into())
-            }
-        }
-    }
-
-    async fn reserve(
-        &self,
-        user: UserId,
-        conversation: &ConversationId,
-        plan: &Plan,
-    ) -> Result<ReplyJob, ChatError> {
-        let reservation = Reservation {
-            message_id: plan.reply_id,
-            payer: user,
-            model_alias: plan.alias.clone(),
-            prompt_tokens_max: prompt::tokens_bound(&plan.prompt),
-            output_tokens_wanted: plan.output_tokens_wanted,
-            output_tokens_min: OUTPUT_TOKENS_MIN.min(plan.output_tokens_wanted),
-            at: self.inner.now(),
-        };
-        match self.inner.ports.meter.reserve(&reservation).await? {
-            Reserved::Held { amount, tariff, output_tokens_max } => Ok(ReplyJob {
-                conversation_id: conversation.clone(),
-                generation: 1,
-                held: amount,
-                tariff,
-                prompt_tokens_estimate: prompt::tokens_estimate(&plan.prompt),
-                request: ReplyRequest {
-                    message_id: plan.reply_id,
-                    model_alias: plan.alias.clone(),
-                    prompt: plan.prompt.clone(),
-                    output_tokens_max,
-                    user_tag: user_tag(user),
-                },
-            }),
-            Reserved::Insufficient { available, needed } => {
-                Err(ChatError::InsufficientBalance { available, needed })
             }
         }
     }
@@ -278,7 +208,7 @@ impl ChatService {
         }
     }
 
-    async fn announce(&self, exchange: &Exchange, asked: &Asked) {
+    fn announce(&self, exchange: &Exchange, asked: &Asked) {
         let Asked { question, reply, .. } = asked;
         let event = |body, message: &Message| Event {
             seq: message.seq,
@@ -289,16 +219,7 @@ impl ChatService {
         };
         let said = event(EventBody::Message { message_id: question.id }, question);
         let began = event(EventBody::AiStart { message_id: reply.id, generation: 1 }, reply);
-        self.inner.announce(&exchange.conversation_id, vec![said, began]).await;
-    }
-
-    fn give_back(&self, message_id: MessageId) {
-        let inner = Arc::clone(&self.inner);
-        self.inner.runtime.tasks.spawn(Box::pin(async move {
-            if let Err(error) = reply::give_back(&inner, message_id).await {
-                tracing::warn!(%error, message.id = %message_id, "a hold was not freed; it will run out");
-            }
-        }));
+        self.inner.announce(&exchange.conversation_id, vec![said, began]);
     }
 }
 
@@ -322,7 +243,7 @@ fn asked(exchange: &Exchange, question_seq: u64, reply_seq: u64) -> Asked {
     Asked { question, reply, replayed: false }
 }
 
-fn parse_client_msg_id(id: &str) -> Result<String, ChatError> {
+pub(super) fn parse_client_msg_id(id: &str) -> Result<String, ChatError> {
     let id = parse_text(Field::ClientMsgId, id, CLIENT_MSG_ID_CHARS_MAX)?;
     let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if plain {
@@ -340,12 +261,6 @@ fn body_hash(content: &str, question: &Question) -> String {
     hasher.update(question.model.as_deref().unwrap_or_default());
     hasher.update([0, question.use_knowledge.map_or(2, u8::from)]);
     hex::encode(hasher.finalize())
-}
-
-/// A tag that is the same for one person and says nothing about them.
-fn user_tag(user: UserId) -> String {
-    let digest = Sha256::digest(format!("jixia-user-tag:{user}"));
-    hex::encode(digest).chars().take(32).collect()
 }
 
 #[cfg(test)]

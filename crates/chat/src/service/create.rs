@@ -14,7 +14,7 @@ use crate::ports::{CreateOutcome, Once};
 pub const DEFAULT_CHARACTER: &str = "classics_kongzi";
 
 /// A key may be used anew after so long.
-const KEY_SECONDS: i64 = 24 * 60 * 60;
+pub(super) const KEY_SECONDS: i64 = 24 * 60 * 60;
 
 /// A session that was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ impl ChatService {
         }
     }
 
-    async fn known_character(&self, id: &str) -> Result<CharacterId, ChatError> {
+    pub(super) async fn known_character(&self, id: &str) -> Result<CharacterId, ChatError> {
         let id: CharacterId = id.parse().map_err(|_invalid| ChatError::UnknownCharacter)?;
         match self.inner.ports.personas.persona(&id).await? {
             Some(_) => Ok(id),
@@ -81,13 +81,13 @@ impl ChatService {
         }
     }
 
-    fn fresh_conversation_id(&self) -> Result<ConversationId, ChatError> {
+    pub(super) fn fresh_conversation_id(&self) -> Result<ConversationId, ChatError> {
         let id: kernel::Id<ConversationKind> = self.inner.runtime.ids.next();
         // A UUID's text is always a valid name.
         id.to_string().parse().map_err(|_impossible| ChatError::NotFound)
     }
 
-    fn fresh_epoch(&self) -> String {
+    pub(super) fn fresh_epoch(&self) -> String {
         let mut bytes = [0_u8; 8];
         self.inner.runtime.entropy.fill(&mut bytes);
         hex::encode(bytes)

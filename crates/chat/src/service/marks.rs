@@ -1,10 +1,15 @@
-//! What is done to messages afterwards: recall, likes, read marks; and typing.
+//! What is done to messages afterwards: likes, read marks; and typing. Taking back is in [`super::recall`].
 
 use kernel::{MessageId, UserId};
 
-use super::{ChatService, unbuilt};
+use super::ChatService;
 use crate::conversation::ConversationId;
 use crate::error::ChatError;
+use crate::event::{Event, EventBody, Frame};
+use crate::ports::{Admission, Like, LikeOutcome};
+
+/// In a fuller room nobody is told how far each of the others has read.
+const READ_AUDIENCE_MAX: u32 = 100;
 
 /// A like as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,31 +21,66 @@ pub struct Liked {
 }
 
 impl ChatService {
-    /// Takes a message back: its author within the window, an operator or who keeps order at any time. A reply that
-    /// grows is stopped, a turn that it began is cut. Again is the same answer: the seq of the recall.
-    pub async fn recall(&self, _user: UserId, _is_operator: bool, _id: MessageId) -> Result<u64, ChatError> {
-        Err(unbuilt())
-    }
-
     /// Likes a message of a conversation that the person may read, or takes the like back.
-    pub async fn like(&self, _user: UserId, _id: MessageId, _liked: bool) -> Result<Liked, ChatError> {
-        Err(unbuilt())
+    pub async fn like(&self, user: UserId, id: MessageId, liked: bool) -> Result<Liked, ChatError> {
+        match self.inner.ports.throttle.like(user).await? {
+            Admission::Admitted => {}
+            Admission::Limited { retry_after_ms, limit } => {
+                return Err(ChatError::RateLimited { retry_after_ms, limit });
+            }
+        }
+        let message = self.inner.ports.log.message(id).await?.ok_or(ChatError::NotFound)?;
+        self.readable(user, &message.conversation_id).await?;
+        let at = self.inner.now();
+        match self.inner.ports.log.append_like(&Like { message_id: id, user_id: user, liked, at }).await? {
+            LikeOutcome::Changed { seq, total } => {
+                let body = EventBody::Like { message_id: id, user_id: user, liked, total_likes: total };
+                let event = Event { seq, body, created_at: at, message: None, author: None };
+                self.inner.announce(&message.conversation_id, vec![event]);
+                Ok(Liked { total, seq: Some(seq) })
+            }
+            LikeOutcome::Unchanged { total } => Ok(Liked { total, seq: None }),
+            LikeOutcome::NoMessage => Err(ChatError::NotFound),
+        }
     }
 
-    /// Notes up to where the person has read, and tells the others. Written at most once a second by the caller.
-    pub async fn read(&self, _user: UserId, _id: &ConversationId, _seq: u64) -> Result<(), ChatError> {
-        Err(unbuilt())
+    /// Notes up to where the person has read, and tells the others where they are few. Written at most once a second
+    /// by the caller.
+    pub async fn read(&self, user: UserId, id: &ConversationId, seq: u64) -> Result<(), ChatError> {
+        let standing = self.readable(user, id).await?;
+        let known = standing.member.map_or(0, |member| member.read_seq);
+        if seq.min(standing.head) <= known {
+            return Ok(());
+        }
+        let holds = self.inner.ports.rooms.mark_read(id, user, seq).await?.ok_or(ChatError::NotFound)?;
+        // Presence may be lost: then nobody is told, and nothing is missing from the log.
+        if self.online(id, 0).await.is_ok_and(|online| online.count <= READ_AUDIENCE_MAX) {
+            self.inner.publish(id, Frame::Read { user_id: user, seq: holds }).await;
+        }
+        Ok(())
     }
 
-    /// Tells the others that the person is writing; never stored.
-    pub async fn typing(&self, _user: UserId, _id: &ConversationId, _connection: &str) {}
+    /// Tells the others that the person is writing; never stored. Who may not read the conversation tells nobody.
+    pub async fn typing(&self, user: UserId, id: &ConversationId, connection: &str) {
+        match self.readable(user, id).await {
+            Ok(_) => {
+                let connection = connection.to_owned();
+                self.inner.publish(id, Frame::Typing { user_id: user, connection }).await;
+            }
+            Err(error) => tracing::debug!(%error, "nobody was told of somebody's writing"),
+        }
+    }
 
-    /// Messages of others that the person has not read, by conversation.
+    /// Messages of others that the person has not read, by conversation. For conversations that the caller knows
+    /// to be the person's.
     pub async fn unread(
         &self,
-        _user: UserId,
-        _ids: &[ConversationId],
+        user: UserId,
+        ids: &[ConversationId],
     ) -> Result<Vec<(ConversationId, u32)>, ChatError> {
-        Err(unbuilt())
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.inner.ports.rooms.unread(user, ids).await?)
     }
 }

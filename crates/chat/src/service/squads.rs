@@ -1,15 +1,35 @@
 //! Squads: a room of one's own, whose characters answer in turn.
 
+mod audience;
+mod watch;
+
+use std::sync::Arc;
+
 use futures::stream::BoxStream;
 use kernel::{MessageId, UserId};
 
-use super::rooms::CreatedRoom;
-use super::{ChatService, unbuilt};
-use crate::conversation::CharacterId;
-use crate::error::ChatError;
+use super::plan::OUTPUT_TOKENS_MIN;
+use super::post::Said;
+use super::rooms::{CreatedRoom, Founding, parse_characters};
+use super::{ChatService, Draft};
+use crate::content::parse_text;
+use crate::conversation::{CharacterId, ConversationKind};
+use crate::error::{ChatError, Field, Forbidden};
 use crate::idempotency::IdempotencyKey;
 use crate::message::Failure;
-use crate::room::Room;
+use crate::ports::{HistoryQuery, NewMessage, Reservation, Reserved};
+use crate::prompt::{self, PromptParts};
+use crate::room::{PayerRule, Room, RoomProfile, RoomSettings, TurnStrategy};
+use crate::turn::Turn;
+use audience::Listener;
+use watch::Watch;
+
+const TITLE_CHARS_MAX: u32 = 100;
+const TOPIC_CHARS_MAX: u32 = 200;
+const CHARACTERS_MAX: usize = 8;
+/// As much history as a speaker is told of, for the bound of what it may cost.
+const HISTORY_MESSAGES: u32 = 30;
+const PROMPT_TOKENS_MAX: u32 = 8_000;
 
 /// A squad that somebody wants.
 #[derive(Debug, Clone, Default)]
@@ -70,26 +90,130 @@ impl ChatService {
     /// Makes a squad.
     pub async fn create_squad(
         &self,
-        _user: UserId,
-        _squad: NewSquad,
-        _key: Option<IdempotencyKey>,
+        user: UserId,
+        squad: NewSquad,
+        key: Option<IdempotencyKey>,
     ) -> Result<CreatedRoom, ChatError> {
-        Err(unbuilt())
+        let profile = RoomProfile {
+            name: parse_title(&squad.title)?,
+            description: parse_topic(&squad.topic)?,
+            ..RoomProfile::default()
+        };
+        let characters = self.squad_characters(&squad.characters).await?;
+        let settings = RoomSettings {
+            allow_guest_join: false,
+            turn_strategy: TurnStrategy::List,
+            payer: PayerRule::Owner,
+            ..RoomSettings::default()
+        };
+        let founding = Founding { kind: ConversationKind::Squad, profile, settings, characters };
+        self.found(user, founding, key).await
     }
 
     /// One of the person's own squads.
-    pub async fn squad(&self, _user: UserId, _id: &str) -> Result<Room, ChatError> {
-        Err(unbuilt())
+    pub async fn squad(&self, user: UserId, id: &str) -> Result<Room, ChatError> {
+        let (room, standing) = self.visible(user, id).await?;
+        let is_own = room.kind == ConversationKind::Squad && standing.owner == Some(user);
+        if is_own { Ok(room) } else { Err(ChatError::NotFound) }
     }
 
     /// Says something in one's squad and watches the turn. A balance that does not pay the first reply is refused
     /// before anything is stored. The turn goes on whatever becomes of the watcher.
     pub async fn ask_squad(
         &self,
-        _user: UserId,
-        _id: &str,
-        _draft: super::Draft,
+        user: UserId,
+        id: &str,
+        draft: Draft,
     ) -> Result<BoxStream<'static, SquadFrame>, ChatError> {
-        Err(unbuilt())
+        let said = Said::parse(&draft, self.inner.settings.message_chars)?;
+        let squad = self.squad(user, id).await?;
+        if let Some(earlier) = self.earlier(user, &squad.id, &said).await? {
+            return self.watch_turn(&squad, earlier.id).await;
+        }
+        if squad.closed_at.is_some() {
+            return Err(ChatError::Forbidden(Forbidden::Closed));
+        }
+        let answered = self.answered(&squad, &said).await?;
+        if let Some(earlier) = self.limited(user, &squad, &said).await? {
+            return self.watch_turn(&squad, earlier.message_id).await;
+        }
+        let message = self.new_message(user, &squad, said);
+        let turn = self.decide(&squad, &message, answered.as_ref()).await?;
+        if let Some(turn) = &turn {
+            self.check_balance(&message, turn).await?;
+        }
+        // Watched before it is said, so that nothing of the answer is missed.
+        let (listener, batches) = Listener::new();
+        let feed = self.feed(&squad.id, Arc::new(listener)).await?;
+        let posted = self.append(&squad, NewMessage { turn, ..message }).await?;
+        Ok(Watch::new(self.clone(), feed, batches, posted.message_id).into_stream())
     }
+
+    async fn watch_turn(
+        &self,
+        squad: &Room,
+        question: MessageId,
+    ) -> Result<BoxStream<'static, SquadFrame>, ChatError> {
+        let (listener, batches) = Listener::new();
+        let feed = self.feed(&squad.id, Arc::new(listener)).await?;
+        Ok(Watch::new(self.clone(), feed, batches, question).into_stream())
+    }
+
+    /// Refuses what the payer could not even begin to pay. What is held for it is freed at once: each step holds its
+    /// own when its time comes, by a prompt that nobody knows yet.
+    async fn check_balance(&self, message: &NewMessage, turn: &Turn) -> Result<(), ChatError> {
+        let Some(step) = turn.steps.first() else { return Ok(()) };
+        let ports = &self.inner.ports;
+        let (alias, limits) = self.inner.settings.models.resolve(None).ok_or(ChatError::UnknownModel)?;
+        let persona = ports.personas.persona(&step.character_id).await?.ok_or(ChatError::UnknownCharacter)?;
+        let newest = HistoryQuery::Newest { limit: HISTORY_MESSAGES };
+        let history = ports.log.history(&message.conversation_id, newest).await?.messages;
+        let prompt = prompt::build(PromptParts {
+            persona: &persona,
+            passages: &[],
+            history: &history,
+            question: &message.content,
+            tokens_max: PROMPT_TOKENS_MAX,
+        });
+        let probe: MessageId = self.inner.runtime.ids.next();
+        let reservation = Reservation {
+            message_id: probe,
+            payer: turn.payer,
+            model_alias: alias.to_owned(),
+            prompt_tokens_max: prompt::tokens_bound(&prompt),
+            output_tokens_wanted: OUTPUT_TOKENS_MIN.min(limits.output_tokens_max),
+            output_tokens_min: OUTPUT_TOKENS_MIN.min(limits.output_tokens_max),
+            at: self.inner.now(),
+        };
+        match ports.meter.reserve(&reservation).await? {
+            Reserved::Held { .. } => Ok(ports.meter.void(probe, self.inner.now()).await?),
+            Reserved::Insufficient { available, needed } => {
+                Err(ChatError::InsufficientBalance { available, needed })
+            }
+        }
+    }
+
+    /// One to eight characters that are made for squads, each once.
+    pub(super) async fn squad_characters(&self, ids: &[String]) -> Result<Vec<CharacterId>, ChatError> {
+        if ids.is_empty() || ids.len() > CHARACTERS_MAX {
+            return Err(ChatError::SquadSize);
+        }
+        let characters = parse_characters(ids)?;
+        for id in &characters {
+            let persona = self.inner.ports.personas.persona(id).await?;
+            // A squad character has one letter of a type, any other one a whole type or none.
+            if persona.is_none_or(|persona| persona.dimension.len() != 1) {
+                return Err(ChatError::UnknownCharacter);
+            }
+        }
+        Ok(characters)
+    }
+}
+
+pub(super) fn parse_title(title: &str) -> Result<String, ChatError> {
+    parse_text(Field::Title, title, TITLE_CHARS_MAX)
+}
+
+pub(super) fn parse_topic(topic: &str) -> Result<String, ChatError> {
+    parse_text(Field::Topic, topic, TOPIC_CHARS_MAX)
 }

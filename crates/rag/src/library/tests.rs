@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::*;
-use crate::fold::is_han;
+use kernel::fold::is_han;
 
 fn library() -> Library {
     Library::built_in().unwrap()
@@ -73,7 +73,8 @@ fn texts_are_in_simplified_characters() {
     for passage in library().passages() {
         let han = passage.text.chars().filter(|&c| is_han(c) && !kept.contains(&c));
         odd.extend(
-            han.map(|c| (c, crate::fold::fold(c))).filter(|&(c, simple)| c != simple && simple <= '\u{FFFF}'),
+            han.map(|c| (c, kernel::fold::fold(c)))
+                .filter(|&(c, simple)| c != simple && simple <= '\u{FFFF}'),
         );
     }
     assert_eq!(odd, BTreeSet::new());
