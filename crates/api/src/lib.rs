@@ -25,6 +25,7 @@ mod routes;
 mod rule;
 pub mod settings;
 pub mod sse;
+pub mod ws;
 
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub use health::{Dependency, Health, Readiness};
 pub use openapi::openapi_json;
 pub use proxy::{InvalidNetwork, Network, TrustedProxies};
-pub use settings::ApiSettings;
+pub use settings::{ApiSettings, SocketSettings};
+pub use ws::Gateway;
 
 use crate::extract::RequestLimit;
 use crate::frame::Frame;
@@ -49,6 +51,7 @@ use crate::routes::user::FreeCharacters;
 use crate::routes::{
     billing, characters, knowledge, messages, operations, sessions, sign_in, sign_ins, user,
 };
+use crate::ws::Shard;
 
 /// Writes all metrics as text.
 pub type MetricsRenderer = Arc<dyn Fn() -> String + Send + Sync>;
@@ -80,10 +83,11 @@ pub struct Services {
     pub ids: Arc<Ids>,
 }
 
-/// The application of one worker: give it to `HttpServer::new(move || api::app(&services, &settings))`.
+/// The application of one worker: give it to `HttpServer::new(move || api::app(&services, &settings, &gateway))`.
 pub fn app(
     services: &Services,
     settings: &ApiSettings,
+    gateway: &Arc<Gateway>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -100,6 +104,7 @@ pub fn app(
     let (counter, clock) = (Arc::clone(&services.requests), Arc::clone(&services.clock));
     let request_limit = RequestLimit::new(settings.requests_per_minute, counter, clock);
     App::new()
+        .app_data(Shard::new(Arc::clone(gateway)))
         .app_data(Data::new(settings.clone()))
         .app_data(Data::new(Producer(settings.aigc_producer.as_str().into())))
         .app_data(Data::new(request_limit))
@@ -114,6 +119,7 @@ pub fn app(
         .app_data(Data::new(Arc::clone(&services.tasks)))
         .configure(|config| routes(&mut ServiceConfig::new(config)))
         .configure(operations::heads)
+        .configure(ws::routes)
         .configure(pages::pages)
         .default_service(web::to(nowhere))
         .wrap(Condition::new(!settings.allowed_origins.is_empty(), cors(settings)))
