@@ -152,7 +152,7 @@ impl ChatService {
                 let posted = Posted { message_id: message.id, seq, at: message.at, duplicate: false };
                 self.inner.announce(&room.id, vec![said_event(&message, seq, author)]);
                 self.cut_unasked(room, &message).await;
-                if let Some(turn) = message.turn {
+                if let Some(turn) = &message.turn {
                     self.begin_turn(turn);
                 }
                 Ok(posted)

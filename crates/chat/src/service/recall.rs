@@ -69,7 +69,7 @@ impl ChatService {
     }
 
     /// Whose words a message goes back to: its author, or who asked what it answers.
-    async fn asker(&self, message: &Message) -> Result<Option<UserId>, ChatError> {
+    pub(super) async fn asker(&self, message: &Message) -> Result<Option<UserId>, ChatError> {
         let mut author = message.author.clone();
         let mut answers = message.reply_to;
         for _ in 0..ANSWERS_MAX {
