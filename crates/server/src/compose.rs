@@ -107,7 +107,8 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let ids = Arc::new(Ids::new(Arc::clone(&on.clock), Arc::clone(&on.entropy)));
     let instance: Id<chat::generation::Instance> = ids.next();
     let (stores, library) = tokio::try_join!(Stores::open(config), library::open(config))?;
-    let bus = Bus::open(config, &on.clock)?;
+    let bus = Bus::open(config)?;
+    let live = bus.live(&on, instance);
     let model = model::open(config, &on.clock)?;
     let checks = [stores.check(), model::check(Arc::clone(&model))].into_iter().chain(bus.check()).collect();
     let health = Checks::new(checks, on.stopping.clone(), Arc::clone(&on.clock));
@@ -125,8 +126,8 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         conversations: stores.conversations(),
         log: stores.event_log(),
         generations: stores.generations(),
-        broadcaster: bus.broadcaster,
-        buffer: bus.buffer,
+        broadcaster: live.broadcaster,
+        buffer: live.buffer,
         model,
         personas,
         knowledge: Arc::new(LibraryKnowledge(Arc::clone(&library))),
@@ -134,7 +135,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         throttle: Arc::new(throttle(config, &auth)),
         rooms: stores.rooms(),
         turns: stores.turns(),
-        presence: bus.presence,
+        presence: live.presence,
         people: Arc::new(AuthPeople(Arc::clone(&auth))),
     };
     let runtime = ChatRuntime {
