@@ -306,8 +306,3 @@ impl ChatService {
         found.filter(|conversation| conversation.owner == user).ok_or(ChatError::NotFound)
     }
 }
-
-/// What a part answers while it is being built.
-pub(crate) fn unbuilt() -> ChatError {
-    PortError::unavailable("chat", "being built").into()
-}
