@@ -9,15 +9,19 @@ use adapter_memory::{MemoryBroadcaster, MemoryPresence, MemoryStreamBuffer};
 use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlRooms, SqlTurns};
 use async_trait::async_trait;
 use billing::{BillingService, BillingSettings, Price, PriceTable};
+use chat::event::Frame;
 use chat::ports::{
-    EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel, Retrieved,
+    BusSignal, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel,
+    Retrieved,
 };
 use chat::{
-    Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, Lane, ModelCatalog,
-    ModelLimits, Question, ReplyFrame, ReplyStream,
+    Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, ConversationId,
+    ConversationKind, Lane, ModelCatalog, ModelLimits, NewRoom, Question, ReplyFrame, ReplyStream, Room,
+    RoomProfile, RoomSettings, RoomStatistics,
 };
 use futures::StreamExt;
 use futures::future::{Either, select};
+use futures::stream::BoxStream;
 use kernel::{Credits, Id, Ids, ManualClock, MessageId, PortError, SeededEntropy, Tariff, Timestamp, UserId};
 use server::bridge::BillingMeter;
 use server::system::TrackedTasks;
@@ -143,6 +147,46 @@ impl House {
         }
     }
 
+    /// Another person, the same for the same number.
+    pub fn person(&self, n: u128) -> UserId {
+        Id::from_uuid(uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 + n))
+    }
+
+    /// A private room of the house's person.
+    pub async fn room(&self, room: NewRoom) -> Room {
+        let profile = RoomProfile { name: "书房".to_owned(), ..room.profile };
+        let room = NewRoom { profile, ..room };
+        self.chat.create_room(self.user, room, None).await.expect("a room").room
+    }
+
+    /// A room that is there from the start.
+    pub async fn public_room(&self, settings: RoomSettings) -> Room {
+        let at = kernel::Clock::now(&*self.clock);
+        let room = Room {
+            id: "guoxue_room".parse().expect("a slug"),
+            kind: ConversationKind::Room,
+            owner: None,
+            is_public: true,
+            profile: RoomProfile { name: "国学书院".to_owned(), ..RoomProfile::default() },
+            settings,
+            characters: vec!["classics_kongzi".parse().expect("a slug")],
+            epoch: "e".to_owned(),
+            head: 0,
+            created_at: at,
+            last_active_at: at,
+            closed_at: None,
+            statistics: RoomStatistics::default(),
+        };
+        self.chat.ensure_rooms(std::slice::from_ref(&room)).await.expect("the room is stored");
+        room
+    }
+
+    /// What the bus carries of a conversation from now on.
+    pub async fn listen(&self, conversation: &ConversationId) -> Listening {
+        let signals = self.live.lane.broadcaster.subscribe(conversation).await.expect("the bus in memory");
+        Listening { signals, clock: self.clock.clone() }
+    }
+
     /// A session of the house's person.
     pub async fn session(&self) -> Conversation {
         self.chat.create_session(self.user, None, None).await.expect("a session")
@@ -166,9 +210,51 @@ impl House {
         (balance.available.get(), balance.held.get())
     }
 
+    /// Sets all credits of a new account aside but so many.
+    pub async fn leave_only(&self, credits: i64) {
+        let set_aside = u32::try_from(WELCOME - credits).expect("fewer than the account has");
+        let request = billing::HoldRequest {
+            message_id: Id::from_uuid(uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_beef)),
+            user: self.user,
+            model_alias: "default".to_owned(),
+            prompt_tokens_max: set_aside,
+            output_tokens_wanted: 0,
+            output_tokens_min: 0,
+            at: kernel::Clock::now(&*self.clock),
+        };
+        self.billing.reserve(request).await.expect("a hold");
+        assert_eq!(self.balance().await, (credits, WELCOME - credits));
+    }
+
     /// Reads a stream to its end while the clock runs.
     pub async fn frames(&self, stream: ReplyStream) -> Vec<ReplyFrame> {
         driven(&self.clock, stream.collect()).await
+    }
+}
+
+/// Frames of a conversation, one after the other.
+pub struct Listening {
+    signals: BoxStream<'static, BusSignal>,
+    clock: Arc<ManualClock>,
+}
+
+impl Listening {
+    /// The next frame.
+    pub async fn frame(&mut self) -> Frame {
+        match driven(&self.clock, self.signals.next()).await {
+            Some(BusSignal::Frame(frame)) => Frame::clone(&frame),
+            other => panic!("the bus in memory loses nothing here: {other:?}"),
+        }
+    }
+
+    /// The next frame that is wanted; others are passed over.
+    pub async fn until(&mut self, is_wanted: impl Fn(&Frame) -> bool) -> Frame {
+        loop {
+            let frame = self.frame().await;
+            if is_wanted(&frame) {
+                return frame;
+            }
+        }
     }
 }
 

@@ -14,11 +14,12 @@ use crate::chat::on_both_databases;
 const USAGE: TokenUsage = TokenUsage { prompt: 10, cached: 0, completion: 10, reasoning: 0 };
 const BAD: Odds = Odds { lost: 20, twice: 15, late: 25 };
 
-fn house_with(backend: &Backend, odds: Odds, seed: u64) -> House {
+/// Houses on one database make other ids by other seeds.
+fn house_with(backend: &Backend, odds: Odds, (seed, ids): (u64, u64)) -> House {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
     let mut live = Live::in_process(&clock);
     live.lane.broadcaster = Arc::new(LossyBus::new(live.lane.broadcaster, odds, seed));
-    House::start(backend, clock, live, 1)
+    House::start(backend, clock, live, ids)
 }
 
 on_both_databases!(
@@ -29,13 +30,13 @@ on_both_databases!(
 async fn events_and_deltas_arrive_in_order_whatever_the_bus_does(backend: &Backend) {
     let seed = backends::seed();
     for round in 0..3 {
-        one_bad_day(backend, seed.wrapping_add(round)).await;
+        one_bad_day(backend, (seed.wrapping_add(round), round)).await;
     }
 }
 
 /// People talk in a room, and a reply grows in a session; clients come at different times.
-async fn one_bad_day(backend: &Backend, seed: u64) {
-    let mut house = house_with(backend, BAD, seed);
+async fn one_bad_day(backend: &Backend, seeds: (u64, u64)) {
+    let mut house = house_with(backend, BAD, seeds);
     let room = room(&house).await;
     let session = house.session().await;
     let (_feed, early) = joined(&house, &room, Some(0)).await;
@@ -69,7 +70,7 @@ async fn one_bad_day(backend: &Backend, seed: u64) {
 async fn an_author_is_told_with_the_message(backend: &Backend) {
     // Nothing is lost: the event comes as it was announced. Everything is lost: it is read from the log.
     for lost in [0, 100] {
-        let house = house_with(backend, Odds { lost, twice: 0, late: 0 }, 1);
+        let house = house_with(backend, Odds { lost, twice: 0, late: 0 }, (1, lost.into()));
         let room = room(&house).await;
         let (_feed, client) = joined(&house, &room, None).await;
         let seq = post(&house.chat, house.user, &room, "有朋自远方来").await;
