@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use kernel::{MessageId, UserId};
 
-use super::plan::OUTPUT_TOKENS_MIN;
+use super::plan::{Budget, HISTORY_MESSAGES, OUTPUT_TOKENS_MIN, Plan};
 use super::post::Said;
 use super::rooms::{CreatedRoom, Founding, parse_characters};
 use super::{ChatService, Draft};
