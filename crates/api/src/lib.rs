@@ -31,6 +31,7 @@ mod routes;
 mod rule;
 pub mod settings;
 pub mod sse;
+pub mod ws;
 
 use std::sync::Arc;
 
@@ -47,7 +48,8 @@ pub use health::{Dependency, Health, Readiness};
 pub use home::{FrontPage, Home};
 pub use openapi::openapi_json;
 pub use proxy::{InvalidNetwork, Network, TrustedProxies};
-pub use settings::ApiSettings;
+pub use settings::{ApiSettings, SocketSettings};
+pub use ws::Gateway;
 
 use crate::event_watch::Watches;
 use crate::extract::RequestLimit;
@@ -61,6 +63,7 @@ use crate::routes::{
     admin_rooms, billing, characters, events, gateway, home as front_page, knowledge, message_marks,
     messages, operations, room_members, room_messages, rooms, sessions, sign_in, sign_ins, squads, user,
 };
+use crate::ws::Shard;
 
 /// Writes all metrics as text.
 pub type MetricsRenderer = Arc<dyn Fn() -> String + Send + Sync>;
@@ -112,10 +115,11 @@ pub struct Services {
     pub ids: Arc<Ids>,
 }
 
-/// The application of one worker: give it to `HttpServer::new(move || api::app(&services, &settings))`.
+/// The application of one worker: give it to `HttpServer::new(move || api::app(&services, &settings, &gateway))`.
 pub fn app(
     services: &Services,
     settings: &ApiSettings,
+    gateway: &Arc<Gateway>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -134,6 +138,7 @@ pub fn app(
     let producer = Producer(settings.aigc_producer.as_str().into());
     let cast = Cast::new(Arc::clone(&services.characters), producer.clone());
     App::new()
+        .app_data(Shard::new(Arc::clone(gateway)))
         .app_data(Data::new(settings.clone()))
         .app_data(Data::new(producer))
         .app_data(Data::new(cast))
@@ -154,6 +159,7 @@ pub fn app(
         .app_data(Data::new(Arc::clone(&services.tasks)))
         .configure(|config| routes(&mut ServiceConfig::new(config)))
         .configure(operations::heads)
+        .configure(ws::routes)
         .configure(pages::pages)
         .default_service(web::to(nowhere))
         .wrap(Condition::new(!settings.allowed_origins.is_empty(), cors(settings)))

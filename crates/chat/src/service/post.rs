@@ -65,6 +65,17 @@ impl ChatService {
         self.append(&room, NewMessage { turn, ..message }).await
     }
 
+    /// The message that the person sent to a conversation under an id of their own.
+    pub async fn sent(
+        &self,
+        user: UserId,
+        id: &ConversationId,
+        client_msg_id: &str,
+    ) -> Result<MessageId, ChatError> {
+        let found = self.inner.ports.log.by_client_msg_id(id, user, client_msg_id).await?;
+        found.map(|message| message.id).ok_or(ChatError::NotFound)
+    }
+
     /// A session's question. Mentions and answers mean nothing where two talk.
     async fn ask_in_session(
         &self,
