@@ -38,11 +38,11 @@ async fn the_operators_file_counts_without_a_restart(profile: Profile) {
     let card =
         "[[cards]]\nid = \"a\"\ntitle = \"甲\"\nicon = \"\"\nbackground = \"#fff\"\ndescription = \"\"\n";
     fs::write(&file, format!("{card}target_url = \"/a\"\n")).expect("a writable folder");
-    clock.advance(5_000);
+    clock.advance_millis(5_000);
     let shown = json!([{ "id": "a", "title": "甲", "icon": "", "background": "#fff", "description": "", "targetUrl": "/a" }]);
     assert_eq!(app.get("/home/cards").await.data()["cards"], shown);
     assert_eq!(app.get("/home/swipers").await.data()["swipers"], json!([]));
     fs::write(&file, "[[cards]]\nid = 3").expect("a writable folder");
-    clock.advance(5_000);
+    clock.advance_millis(5_000);
     assert_eq!(app.get("/home/cards").await.data()["cards"], shown, "what was last good goes on");
 }
