@@ -280,6 +280,7 @@ fn settings(config: &Config) -> anyhow::Result<ApiSettings> {
         page_size_max: config.limits.page_size,
         history_page_max: config.limits.history_size,
         requests_per_minute: config.limits.requests_per_minute,
+        event_streams_per_user: config.limits.connections_per_user,
         allowed_origins: config.http.cors_origins.clone(),
         trusted_proxies: TrustedProxies::new(networks.context("http.trusted_proxies")?),
         aigc_producer: config.compliance.producer.clone(),

@@ -17,19 +17,23 @@ use std::time::Duration;
 
 use adapter_memory::MemoryRateLimiter;
 use anyhow::Context;
-use api::{MetricsRenderer, Services};
+use api::{MetricsRenderer, Services, Stopping, Together};
 use auth::{AuthService, RateRule};
 use billing::{BillingService, BillingSettings, Price, PriceTable};
+use chat::ports::Personas;
 use chat::{
     ChatPorts, ChatRuntime, ChatService, ChatSettings, DEFAULT_ALIAS, InstanceId, ModelCatalog, ModelLimits,
 };
+use futures::FutureExt;
 use kernel::{Clock, Credits, Entropy, Id, Ids, Tariff, Tasks};
 use mbti_roles::{CharacterBook, CharacterService};
 use tokio_util::sync::CancellationToken;
 
 use crate::bridge::{AuthPeople, AuthThrottle, BillingMeter, CharacterPersonas, LibraryKnowledge};
 use crate::config::{Alias, Config};
+use crate::front_page::{self, HomeFile};
 use crate::health::Checks;
+use crate::rooms::public_rooms;
 use crate::secrets::Secrets;
 use crate::system::SystemClock;
 use crate::worker::Worker;
@@ -114,6 +118,10 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let characters =
         Arc::new(CharacterService::new(CharacterBook::built_in().context("built-in characters")?));
     let library = Arc::new(library);
+    let personas: Arc<dyn Personas> = Arc::new(CharacterPersonas(Arc::clone(&characters)));
+    let rooms =
+        public_rooms(&config.data.dir, personas.as_ref(), on.entropy.as_ref(), on.clock.now()).await?;
+    let home = HomeFile::new(config.data.dir.join(front_page::FILE), Arc::clone(&on.clock))?;
     let ports = ChatPorts {
         conversations: stores.conversations(),
         log: stores.event_log(),
@@ -121,7 +129,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         broadcaster: live.broadcaster,
         buffer: live.buffer,
         model,
-        personas: Arc::new(CharacterPersonas(Arc::clone(&characters))),
+        personas,
         knowledge: Arc::new(LibraryKnowledge(Arc::clone(&library))),
         meter: Arc::new(BillingMeter(Arc::clone(&billing))),
         throttle: Arc::new(throttle(config, &auth)),
@@ -137,6 +145,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         tasks: Arc::clone(&on.tasks),
     };
     let chat = Arc::new(ChatService::new(ports, runtime, chat_settings(config, instance)));
+    chat.ensure_rooms(&rooms).await.context("the public rooms")?;
     let worker = worker(config, &on.clock, &chat, &billing, &auth);
     let request_ids = request_ids::maker(&on.clock, &on.entropy);
     let services = Services {
@@ -146,6 +155,9 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         chat,
         characters,
         library,
+        front_page: Arc::new(home),
+        together: Together::new(Arc::clone(&on.clock)),
+        stopping: end_of(on.stopping),
         health: Arc::new(health),
         metrics: on.metrics,
         tasks: on.tasks,
@@ -153,6 +165,12 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         ids: request_ids,
     };
     Ok(Composition { services, worker, stores })
+}
+
+/// A token's end as a future that anybody may wait for.
+fn end_of(token: CancellationToken) -> Stopping {
+    let end: futures::future::BoxFuture<'static, ()> = Box::pin(token.cancelled_owned());
+    end.shared()
 }
 
 fn throttle(config: &Config, auth: &Arc<AuthService>) -> AuthThrottle {

@@ -180,7 +180,7 @@ impl Ground {
         query: EventsQuery,
     ) -> Result<HttpResponse, Problem> {
         let room: ConversationId = id.parse().map_err(|_invalid| Problem::not_found())?;
-        self.chat.enter(user, &room).await?;
+        self.chat.readable(user, &room).await?;
         let permit = self.watches.clone().into_inner().admit(user, self.settings.event_streams_per_user)?;
         let chat = self.chat.clone().into_inner();
         let mut watch = EventWatch::open(chat, permit, &room).await?;
@@ -217,7 +217,7 @@ impl Ground {
         match select(Box::pin(watch.next()), patience).await {
             Either::Left((News::Events(_) | News::Lagged, _)) => {}
             Either::Left((News::Over, _)) => {
-                self.chat.enter(user, room).await?;
+                self.chat.readable(user, room).await?;
             }
             Either::Right(_) => return Ok(recovery),
         }

@@ -13,7 +13,7 @@ const DESCRIPTION_CHARS_MAX: u32 = 500;
 const LABEL_CHARS_MAX: u32 = 1_000;
 const TOPICS_MAX: usize = 16;
 const CHARACTERS_MAX: usize = 8;
-const MEMBERS: std::ops::RangeInclusive<u32> = 2..=2_000;
+const MEMBERS: std::ops::RangeInclusive<u32> = 2..=100_000;
 const RESPONSE_DELAY_MS_MAX: u32 = 10_000;
 
 /// What a private room shows. Bonuses and levels belong to public rooms: nobody gives them to their own.
@@ -128,8 +128,8 @@ mod tests {
         let characters = [kongzi.clone()];
         let checked = check_settings(settings(2, 10_000), &characters).unwrap();
         assert_eq!(checked.muted_characters, [kongzi.clone()]);
-        assert!(check_settings(settings(2_000, 0), &characters).is_ok());
-        for (members, delay) in [(1, 0), (2_001, 0), (2, 10_001)] {
+        assert!(check_settings(settings(100_000, 0), &characters).is_ok());
+        for (members, delay) in [(1, 0), (100_001, 0), (2, 10_001)] {
             assert!(check_settings(settings(members, delay), &characters).is_err());
         }
     }
