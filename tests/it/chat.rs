@@ -1,6 +1,12 @@
 //! Chat's use cases on a real database: how replies grow, end, are watched, and are paid for.
 
+mod completion;
 mod ending;
+mod feeds;
+mod posting;
+mod recall;
+mod rooms;
+mod squads;
 mod watching;
 
 /// Each scenario on each database.

@@ -106,6 +106,11 @@ pub fn seed() -> u64 {
     seed
 }
 
+/// Whether `make test-long` runs: what takes minutes is run in full.
+pub fn is_long() -> bool {
+    setting("TEST_LONG").is_some_and(|value| !value.is_empty())
+}
+
 fn setting(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "tests get their servers from the environment, here alone")]
     let value = std::env::var(name);

@@ -9,15 +9,19 @@ use adapter_memory::{MemoryBroadcaster, MemoryPresence, MemoryStreamBuffer};
 use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlRooms, SqlTurns};
 use async_trait::async_trait;
 use billing::{BillingService, BillingSettings, Price, PriceTable};
+use chat::event::Frame;
 use chat::ports::{
-    EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, ReplyModel, Retrieved,
+    BusSignal, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel,
+    Retrieved,
 };
 use chat::{
-    Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, ModelCatalog,
-    ModelLimits, Question, ReplyFrame, ReplyStream,
+    Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, ConversationId,
+    ConversationKind, Lane, ModelCatalog, ModelLimits, NewRoom, Question, ReplyFrame, ReplyStream, Room,
+    RoomProfile, RoomSettings, RoomStatistics,
 };
 use futures::StreamExt;
 use futures::future::{Either, select};
+use futures::stream::BoxStream;
 use kernel::{Credits, Id, Ids, ManualClock, MessageId, PortError, SeededEntropy, Tariff, Timestamp, UserId};
 use server::bridge::BillingMeter;
 use server::system::TrackedTasks;
@@ -51,35 +55,52 @@ pub struct House {
     pub turnstile: Arc<Turnstile>,
     /// What others see of people, which a test may lose.
     pub society: Arc<Society>,
-    bus: MemoryBroadcaster,
-    buffer: Arc<MemoryStreamBuffer>,
+    /// What carries frames, text and presence.
+    pub live: Live,
     seed: u64,
+}
+
+/// What carries frames, growing text and presence to a process.
+#[derive(Clone)]
+pub struct Live {
+    /// Frames and text.
+    pub lane: Lane,
+    /// Who is here.
+    pub presence: Arc<dyn Presence>,
+}
+
+impl Live {
+    /// All in process.
+    pub fn in_process(clock: &Arc<ManualClock>) -> Self {
+        let bus = MemoryBroadcaster::new(1_024);
+        let buffer = MemoryStreamBuffer::new(bus.clone(), clock.clone());
+        let lane = Lane { broadcaster: Arc::new(bus), buffer: Arc::new(buffer) };
+        Self { lane, presence: Arc::new(MemoryPresence::default()) }
+    }
 }
 
 impl House {
     /// The first process on a database.
     pub fn on(backend: &Backend) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
-        let bus = MemoryBroadcaster::new(1_024);
-        let buffer = Arc::new(MemoryStreamBuffer::new(bus.clone(), clock.clone()));
-        Self::start(backend, clock, bus, buffer, 1)
+        let live = Live::in_process(&clock);
+        Self::start(backend, clock, live, 1)
     }
 
     /// Another process on the same database, bus and clock.
     pub fn second(&self, backend: &Backend) -> Self {
-        let seed = self.seed + 1;
-        let mut house = Self::start(backend, self.clock.clone(), self.bus.clone(), self.buffer.clone(), seed);
+        self.beside(backend, self.live.clone())
+    }
+
+    /// Another process on the same database and clock, with its own way to others.
+    pub fn beside(&self, backend: &Backend, live: Live) -> Self {
+        let mut house = Self::start(backend, self.clock.clone(), live, self.seed + 1);
         house.user = self.user;
         house
     }
 
-    fn start(
-        backend: &Backend,
-        clock: Arc<ManualClock>,
-        bus: MemoryBroadcaster,
-        buffer: Arc<MemoryStreamBuffer>,
-        seed: u64,
-    ) -> Self {
+    /// A process on a database with this clock and way to others.
+    pub fn start(backend: &Backend, clock: Arc<ManualClock>, live: Live, seed: u64) -> Self {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let ids = Arc::new(Ids::new(clock.clone(), entropy.clone()));
         let instance = ids.next();
@@ -109,7 +130,7 @@ impl House {
         let ports = ChatPorts {
             throttle: turnstile.clone(),
             people: society.clone(),
-            ..ports_on(backend, Arc::new(model), &billing, &bus, &buffer)
+            ..ports_on(backend, Arc::new(model), &billing, &live)
         };
         let chat = ChatService::new(ports, runtime, settings);
         Self {
@@ -121,10 +142,49 @@ impl House {
             user: ids.next(),
             turnstile,
             society,
-            bus,
-            buffer,
+            live,
             seed,
         }
+    }
+
+    /// Another person, the same for the same number.
+    pub fn person(&self, n: u128) -> UserId {
+        Id::from_uuid(uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 + n))
+    }
+
+    /// A private room of the house's person.
+    pub async fn room(&self, room: NewRoom) -> Room {
+        let profile = RoomProfile { name: "书房".to_owned(), ..room.profile };
+        let room = NewRoom { profile, ..room };
+        self.chat.create_room(self.user, room, None).await.expect("a room").room
+    }
+
+    /// A room that is there from the start.
+    pub async fn public_room(&self, settings: RoomSettings) -> Room {
+        let at = kernel::Clock::now(&*self.clock);
+        let room = Room {
+            id: "guoxue_room".parse().expect("a slug"),
+            kind: ConversationKind::Room,
+            owner: None,
+            is_public: true,
+            profile: RoomProfile { name: "国学书院".to_owned(), ..RoomProfile::default() },
+            settings,
+            characters: vec!["classics_kongzi".parse().expect("a slug")],
+            epoch: "e".to_owned(),
+            head: 0,
+            created_at: at,
+            last_active_at: at,
+            closed_at: None,
+            statistics: RoomStatistics::default(),
+        };
+        self.chat.ensure_rooms(std::slice::from_ref(&room)).await.expect("the room is stored");
+        room
+    }
+
+    /// What the bus carries of a conversation from now on.
+    pub async fn listen(&self, conversation: &ConversationId) -> Listening {
+        let signals = self.live.lane.broadcaster.subscribe(conversation).await.expect("the bus in memory");
+        Listening { signals, clock: self.clock.clone() }
     }
 
     /// A session of the house's person.
@@ -150,9 +210,51 @@ impl House {
         (balance.available.get(), balance.held.get())
     }
 
+    /// Sets all credits of a new account aside but so many.
+    pub async fn leave_only(&self, credits: i64) {
+        let set_aside = u32::try_from(WELCOME - credits).expect("fewer than the account has");
+        let request = billing::HoldRequest {
+            message_id: Id::from_uuid(uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_beef)),
+            user: self.user,
+            model_alias: "default".to_owned(),
+            prompt_tokens_max: set_aside,
+            output_tokens_wanted: 0,
+            output_tokens_min: 0,
+            at: kernel::Clock::now(&*self.clock),
+        };
+        self.billing.reserve(request).await.expect("a hold");
+        assert_eq!(self.balance().await, (credits, WELCOME - credits));
+    }
+
     /// Reads a stream to its end while the clock runs.
     pub async fn frames(&self, stream: ReplyStream) -> Vec<ReplyFrame> {
         driven(&self.clock, stream.collect()).await
+    }
+}
+
+/// Frames of a conversation, one after the other.
+pub struct Listening {
+    signals: BoxStream<'static, BusSignal>,
+    clock: Arc<ManualClock>,
+}
+
+impl Listening {
+    /// The next frame.
+    pub async fn frame(&mut self) -> Frame {
+        match driven(&self.clock, self.signals.next()).await {
+            Some(BusSignal::Frame(frame)) => Frame::clone(&frame),
+            other => panic!("the bus in memory loses nothing here: {other:?}"),
+        }
+    }
+
+    /// The next frame that is wanted; others are passed over.
+    pub async fn until(&mut self, is_wanted: impl Fn(&Frame) -> bool) -> Frame {
+        loop {
+            let frame = self.frame().await;
+            if is_wanted(&frame) {
+                return frame;
+            }
+        }
     }
 }
 
@@ -202,15 +304,14 @@ fn ports_on(
     backend: &Backend,
     model: Arc<dyn ReplyModel>,
     billing: &Arc<BillingService>,
-    bus: &MemoryBroadcaster,
-    buffer: &Arc<MemoryStreamBuffer>,
+    live: &Live,
 ) -> ChatPorts {
     ChatPorts {
         conversations: Arc::new(SqlConversations::new(backend.store.clone())),
         log: Arc::new(SqlEventLog::new(backend.store.clone())),
         generations: Arc::new(SqlGenerations::new(backend.store.clone())),
-        broadcaster: Arc::new(bus.clone()),
-        buffer: buffer.clone(),
+        broadcaster: live.lane.broadcaster.clone(),
+        buffer: live.lane.buffer.clone(),
         model,
         personas: Arc::new(Cast),
         knowledge: Arc::new(OnePassage),
@@ -218,7 +319,7 @@ fn ports_on(
         throttle: Arc::new(Turnstile::default()),
         rooms: Arc::new(SqlRooms::new(backend.store.clone())),
         turns: Arc::new(SqlTurns::new(backend.store.clone())),
-        presence: Arc::new(MemoryPresence::default()),
+        presence: live.presence.clone(),
         people: Arc::new(Society::default()),
     }
 }

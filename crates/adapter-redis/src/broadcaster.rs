@@ -24,8 +24,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::connection::{RedisConnection, SYSTEM, port_error};
 
-/// The connection is asked so often whether it lives, and has so long to answer.
-const PING_EVERY: Duration = Duration::from_secs(2);
+/// The connection is asked so often whether it lives, and has twice as long to answer: a dead one is noticed within
+/// a second.
+const PING_EVERY: Duration = Duration::from_millis(300);
+/// While there is no connection, watchers are told this often that they may miss something.
+const MISSED_EVERY: Duration = Duration::from_secs(1);
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 /// Connecting and subscribing again takes at most so long.
@@ -77,13 +80,28 @@ impl Broadcaster for RedisBroadcaster {
     async fn publish(&self, conversation: &ConversationId, frame: Arc<Frame>) -> Result<(), PortError> {
         let channel = channel(&self.connection, conversation);
         let mut command = redis::cmd("PUBLISH");
-        command.arg(&channel).arg(frame.encode().as_ref());
+        command.arg(&channel).arg(self.connection.payload(&frame));
         let published = self.connection.query::<i64>(&command).await;
         if published.is_err() {
             // Those who watch here can read the log, though Redis told them nothing.
             self.watches.signal(&channel, BusSignal::Missed);
         }
         published.map(|_receivers| ())
+    }
+
+    async fn publish_all(&self, frames: &[(ConversationId, Arc<Frame>)]) -> Result<(), PortError> {
+        let mut commands = redis::pipe();
+        for (conversation, frame) in frames {
+            let channel = channel(&self.connection, conversation);
+            commands.cmd("PUBLISH").arg(channel).arg(self.connection.payload(frame)).ignore();
+        }
+        let published = self.connection.run(&commands).await;
+        if published.is_err() {
+            for (conversation, _) in frames {
+                self.watches.signal(&channel(&self.connection, conversation), BusSignal::Missed);
+            }
+        }
+        published
     }
 
     async fn subscribe(
@@ -240,18 +258,42 @@ impl Drop for Supervisor {
 
 /// Keeps the subscribing connection alive for as long as the bus lives.
 async fn supervise(connection: RedisConnection, watches: Watches) {
+    futures::join!(keep_linked(connection, &watches), tell_of_outages(&watches));
+}
+
+/// What is published while there is no connection is missed by all who watch.
+async fn tell_of_outages(watches: &Watches) {
+    let mut ticks = interval(MISSED_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if matches!(&*watches.link.borrow(), Link::Down) {
+            tell_missed(&watches.established());
+        }
+    }
+}
+
+fn tell_missed(watchers: &[broadcast::Sender<BusSignal>]) {
+    for watchers in watchers {
+        // Whoever has gone meanwhile misses nothing.
+        let _ = watchers.send(BusSignal::Missed);
+    }
+}
+
+async fn keep_linked(connection: RedisConnection, watches: &Watches) {
     let mut delay = RECONNECT_DELAY_MIN;
     for number in 0.. {
-        match timeout(RECONNECT_DEADLINE, link(&connection, &watches, number)).await {
+        match timeout(RECONNECT_DEADLINE, link(&connection, watches, number)).await {
             Ok(Ok((sink, messages))) => {
                 delay = RECONNECT_DELAY_MIN;
-                carry(&sink, messages, &watches).await;
+                carry(&connection, &sink, messages, watches).await;
                 tracing::warn!("the bus lost its connection to redis");
             }
             Ok(Err(error)) => tracing::warn!(error = %error, "the bus cannot reach redis"),
             Err(_elapsed) => tracing::warn!("the bus cannot reach redis in time"),
         }
         watches.link.send_replace(Link::Down);
+        tell_missed(&watches.established());
         sleep(delay).await;
         delay = (delay * 2).min(RECONNECT_DELAY_MAX);
     }
@@ -270,33 +312,41 @@ async fn link(
     for channels in watches.channels().chunks(CHANNELS_PER_COMMAND) {
         sink.subscribe(channels).await?;
     }
-    for watchers in established {
-        // Whoever has gone meanwhile misses nothing.
-        let _ = watchers.send(BusSignal::Missed);
-    }
+    tell_missed(&established);
     Ok((sink, messages))
 }
 
 /// Fans messages out until the connection ends or stops answering.
-async fn carry(sink: &PubSubSink, mut messages: PubSubStream, watches: &Watches) {
+async fn carry(
+    connection: &RedisConnection,
+    sink: &PubSubSink,
+    mut messages: PubSubStream,
+    watches: &Watches,
+) {
     let mut pings = interval(PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pong: Option<BoxFuture<'static, bool>> = None;
+    let mut is_late = false;
     loop {
         tokio::select! {
             message = messages.next() => {
                 let Some(message) = message else { return };
-                // A frame of a newer version that this one does not know is nobody's loss.
-                if let Some(frame) = Frame::decode(message.get_payload_bytes()) {
+                if let Some(frame) = connection.frame_in(message.get_payload_bytes()) {
                     watches.signal(message.get_channel_name(), BusSignal::Frame(Arc::new(frame)));
                 }
             }
             _ = pings.tick() => {
                 // The answer is looked for a whole tick later, so that no message waits for it.
-                let answered = pong.take().is_none_or(|pong| pong.now_or_never() == Some(true));
-                if !answered {
-                    return;
+                match pong.as_mut().map(|pong| pong.now_or_never()) {
+                    None | Some(Some(true)) => {}
+                    Some(None) if !is_late => {
+                        is_late = true;
+                        continue;
+                    }
+                    Some(None | Some(false)) => return,
                 }
+                is_late = false;
+                pong = None;
                 let mut asked = ping(sink.clone()).boxed();
                 match asked.as_mut().now_or_never() {
                     Some(true) => {}

@@ -6,12 +6,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chat::event::Frame;
 use deadpool_redis::{Manager, Pool, PoolError, Runtime};
 use kernel::PortError;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind,
+};
 use tokio::time::{Instant, timeout};
 
 pub(crate) const SYSTEM: &str = "redis";
+/// Every frame begins with the instance that published it.
+pub const ORIGIN_BYTES: usize = 16;
 const READY_DEADLINE: Duration = Duration::from_millis(500);
 
 /// How Redis is used.
@@ -41,6 +46,7 @@ pub struct RedisConnection {
     client: Client,
     pool: Pool,
     prefix: Arc<str>,
+    origin: [u8; ORIGIN_BYTES],
     limits: RedisLimits,
     stalled_until: Arc<Mutex<Option<Instant>>>,
 }
@@ -64,7 +70,16 @@ impl RedisConnection {
             .build()
             .map_err(|error| PortError::rejected(SYSTEM, error))?;
         let prefix = format!("{}:", prefix.trim_end_matches(':')).into();
-        Ok(Self { client, pool, prefix, limits, stalled_until: Arc::default() })
+        let origin = [0; ORIGIN_BYTES];
+        Ok(Self { client, pool, prefix, origin, limits, stalled_until: Arc::default() })
+    }
+
+    /// The same pool for an instance that hears what it publishes in its own process: its frames carry this origin,
+    /// and those with this origin are not delivered to it again.
+    #[must_use]
+    pub fn speaking_as(mut self, origin: [u8; ORIGIN_BYTES]) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// Whether Redis answers now; takes at most half a second.
@@ -94,6 +109,31 @@ impl RedisConnection {
             script.invoke_async(&mut connection).await.map_err(port_error)
         })
         .await
+    }
+
+    /// Runs several commands in one round trip within the deadline.
+    pub(crate) async fn run(&self, commands: &Pipeline) -> Result<(), PortError> {
+        self.within_deadline(async {
+            let mut connection = self.pool.get().await.map_err(pool_error)?;
+            commands.query_async(&mut connection).await.map_err(port_error)
+        })
+        .await
+    }
+
+    /// A frame as it travels: whose it is, then what it says.
+    pub(crate) fn payload(&self, frame: &Frame) -> Vec<u8> {
+        let body = frame.encode();
+        let mut payload = Vec::with_capacity(ORIGIN_BYTES + body.len());
+        payload.extend_from_slice(&self.origin);
+        payload.extend_from_slice(&body);
+        payload
+    }
+
+    /// The frame in a payload, unless it is this instance's own or one that this version does not know.
+    pub(crate) fn frame_in(&self, payload: &[u8]) -> Option<Frame> {
+        let (origin, body) = payload.split_first_chunk::<ORIGIN_BYTES>()?;
+        let is_own = *origin == self.origin && self.origin != [0; ORIGIN_BYTES];
+        if is_own { None } else { Frame::decode(body) }
     }
 
     pub(crate) fn client(&self) -> &Client {

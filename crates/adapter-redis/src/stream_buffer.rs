@@ -107,8 +107,8 @@ impl StreamBuffer for RedisStreamBuffer {
         let mut script = self.scripts.flush.prepare_invoke();
         script.key(keys.generation).key(keys.text).key(keys.stop);
         script.arg(flush.generation).arg(flush.length_before).arg(&flush.text).arg(TEXT_LIFE_MS);
-        let frame = flush.frame.as_ref().map(|frame| frame.encode()).unwrap_or_default();
-        script.arg(channel(&self.connection, &flush.conversation_id)).arg(frame.as_ref());
+        let frame = flush.frame.as_ref().map(|frame| self.connection.payload(frame)).unwrap_or_default();
+        script.arg(channel(&self.connection, &flush.conversation_id)).arg(frame);
         self.connection.invoke(&script).await.and_then(outcome)
     }
 

@@ -52,17 +52,21 @@ pub(crate) async fn refuse<T>(tx: Write, outcome: T) -> Result<T, PortError> {
 }
 
 /// How many rows a statement changed.
-pub(crate) async fn run<const N: usize>(tx: &Write, sql: &str, values: [Value; N]) -> Result<u64, PortError> {
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
-    Ok(tx.execute_raw(statement).await.map_err(port_error)?.rows_affected())
+pub(crate) async fn run<const N: usize>(
+    db: &impl ConnectionTrait,
+    sql: &str,
+    values: [Value; N],
+) -> Result<u64, PortError> {
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    Ok(db.execute_raw(statement).await.map_err(port_error)?.rows_affected())
 }
 
 /// The first row of a statement.
 pub(crate) async fn find_row<const N: usize>(
-    tx: &Write,
+    db: &impl ConnectionTrait,
     sql: &str,
     values: [Value; N],
 ) -> Result<Option<QueryResult>, PortError> {
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
-    tx.query_one_raw(statement).await.map_err(port_error)
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    db.query_one_raw(statement).await.map_err(port_error)
 }

@@ -16,8 +16,9 @@ use chat::ports::{
 };
 use chat::room::{Member, MemberAction, Room, Standing};
 use kernel::{Page, PageRequest, PortError, Timestamp, UserId};
-use sea_orm::{ConnectionTrait, Statement, Value};
+use sea_orm::ConnectionTrait;
 
+use crate::append::{find_row, run};
 use crate::detached::detached;
 use crate::error::port_error;
 use crate::store::SqlStore;
@@ -156,17 +157,6 @@ async fn find_invite_code(
     id: &ConversationId,
 ) -> Result<Option<String>, PortError> {
     const CODE: &str = "SELECT invite_code FROM rooms WHERE id = $1";
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), CODE, [id.as_str().into()]);
-    let Some(row) = db.query_one_raw(statement).await.map_err(port_error)? else { return Ok(None) };
+    let Some(row) = find_row(db, CODE, [id.as_str().into()]).await? else { return Ok(None) };
     row.try_get("", "invite_code").map_err(port_error)
-}
-
-/// Runs a statement that changes rows and says how many.
-async fn run(
-    db: &impl ConnectionTrait,
-    sql: &str,
-    values: impl IntoIterator<Item = Value>,
-) -> Result<u64, PortError> {
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    Ok(db.execute_raw(statement).await.map_err(port_error)?.rows_affected())
 }

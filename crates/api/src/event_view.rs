@@ -25,7 +25,7 @@ pub enum Delivery {
 #[serde(untagged)]
 pub enum EventView<'a> {
     /// 用户说了话。
-    Message(MessageEvent<'a>),
+    Message(Box<MessageEvent<'a>>),
     /// 撤回。
     Recall(RecallEvent<'a>),
     /// 成员变化。
@@ -279,7 +279,7 @@ impl<'a> Shown<'a> {
             EventBody::Message { .. } => {
                 let message =
                     message.as_ref().map(|message| RoomMessageView::of(message, author.as_ref(), cast));
-                EventView::Message(MessageEvent { op, event: "message", room_id, seq, message })
+                EventView::Message(Box::new(MessageEvent { op, event: "message", room_id, seq, message }))
             }
             EventBody::Recall { message_id } => {
                 EventView::Recall(RecallEvent { op, event: "recall", room_id, seq, message_id })
@@ -302,7 +302,7 @@ impl<'a> Shown<'a> {
             }
             EventBody::AiEnd { message_id, generation, why, length, crc32 } => {
                 let end = End { message_id, generation, why, length, crc32 };
-                EventView::AiEnd(Box::new(self.ai_end(end, cast)))
+                EventView::AiEnd(Box::new(self.ai_end(&end, cast)))
             }
         }
     }
@@ -325,7 +325,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    fn ai_end(&self, end: End, cast: &Cast) -> AiEndEvent<'a> {
+    fn ai_end(&self, end: &End, cast: &Cast) -> AiEndEvent<'a> {
         let message = self.event.message.as_ref();
         let tells_text = self.delivery == Delivery::Recovered || end.why != EndReason::Done;
         AiEndEvent {

@@ -9,10 +9,10 @@ mod path;
 mod query;
 
 pub use body::Body;
-pub use caller::{CurrentUser, FromCaller};
+pub use caller::{CurrentUser, FromCaller, FromOperator};
 pub(crate) use caller::{RequestLimit, has_authorization};
 pub use idempotency::Idempotency;
-pub use path::{MessagePath, PathText};
+pub use path::{MessagePath, PathText, UserPath};
 pub use query::Query;
 
 use crate::problem::{Problem, Rule};

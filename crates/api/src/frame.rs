@@ -158,7 +158,7 @@ fn problem_of(error: &Error) -> Problem {
 /// A problem's answer, and its one line in the log.
 pub(crate) fn render(problem: &Problem, context: &RequestContext) -> HttpResponse {
     log(problem, context);
-    let status = problem.slug().status();
+    let status = problem.status();
     let mut response = json(status, &ProblemBody::new(problem, context.language, &context.request_id));
     let facts = problem.facts();
     let headers = response.headers_mut();

@@ -7,24 +7,31 @@
 pub mod context;
 pub mod detached;
 pub mod envelope;
+mod event_stream;
 pub mod event_view;
+mod event_watch;
 pub mod extract;
 mod frame;
 pub mod health;
+pub mod home;
+mod joined_rooms;
 pub mod language;
 mod message_view;
 mod meters;
 pub mod openapi;
 mod pages;
+mod people;
 pub mod problem;
 pub mod proxy;
 mod refusal;
 pub mod room_message_view;
+mod room_view;
 pub mod route_table;
 mod routes;
 mod rule;
 pub mod settings;
 pub mod sse;
+pub mod ws;
 
 use std::sync::Arc;
 
@@ -36,22 +43,44 @@ use actix_web::{App, Error, HttpRequest};
 use kernel::{Clock, Ids, Tasks};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use event_watch::Stopping;
 pub use health::{Dependency, Health, Readiness};
+pub use home::{FrontPage, Home};
 pub use openapi::openapi_json;
 pub use proxy::{InvalidNetwork, Network, TrustedProxies};
-pub use settings::ApiSettings;
+pub use settings::{ApiSettings, SocketSettings};
+pub use ws::Gateway;
 
+use crate::event_watch::Watches;
 use crate::extract::RequestLimit;
 use crate::frame::Frame;
+use crate::joined_rooms::JoinedRooms;
 use crate::message_view::Producer;
 use crate::problem::{Problem, Slug};
+use crate::room_message_view::Cast;
 use crate::routes::user::FreeCharacters;
 use crate::routes::{
-    billing, characters, knowledge, messages, operations, sessions, sign_in, sign_ins, user,
+    admin_rooms, billing, characters, events, gateway, home as front_page, knowledge, message_marks,
+    messages, operations, room_members, room_messages, rooms, sessions, sign_in, sign_ins, squads, user,
 };
+use crate::ws::Shard;
 
 /// Writes all metrics as text.
 pub type MetricsRenderer = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the workers of this process know together.
+#[derive(Clone)]
+pub struct Together {
+    joined_rooms: Arc<JoinedRooms>,
+    watches: Arc<Watches>,
+}
+
+impl Together {
+    /// Nothing yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { joined_rooms: Arc::new(JoinedRooms::new(clock)), watches: Arc::default() }
+    }
+}
 
 /// What the handlers call.
 #[derive(Clone)]
@@ -68,6 +97,12 @@ pub struct Services {
     pub characters: Arc<mbti_roles::CharacterService>,
     /// What can be cited.
     pub library: Arc<rag::LibraryService>,
+    /// What the front page shows.
+    pub front_page: Arc<dyn FrontPage>,
+    /// What the workers know together.
+    pub together: Together,
+    /// Ends when the server begins to stop.
+    pub stopping: Stopping,
     /// The systems behind.
     pub health: Arc<dyn Health>,
     /// Metrics as text.
@@ -80,10 +115,11 @@ pub struct Services {
     pub ids: Arc<Ids>,
 }
 
-/// The application of one worker: give it to `HttpServer::new(move || api::app(&services, &settings))`.
+/// The application of one worker: give it to `HttpServer::new(move || api::app(&services, &settings, &gateway))`.
 pub fn app(
     services: &Services,
     settings: &ApiSettings,
+    gateway: &Arc<Gateway>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -99,9 +135,13 @@ pub fn app(
     let frame = Frame { ids: Arc::clone(&services.ids), proxies: settings.trusted_proxies.clone() };
     let (counter, clock) = (Arc::clone(&services.requests), Arc::clone(&services.clock));
     let request_limit = RequestLimit::new(settings.requests_per_minute, counter, clock);
+    let producer = Producer(settings.aigc_producer.as_str().into());
+    let cast = Cast::new(Arc::clone(&services.characters), producer.clone());
     App::new()
+        .app_data(Shard::new(Arc::clone(gateway)))
         .app_data(Data::new(settings.clone()))
-        .app_data(Data::new(Producer(settings.aigc_producer.as_str().into())))
+        .app_data(Data::new(producer))
+        .app_data(Data::new(cast))
         .app_data(Data::new(request_limit))
         .app_data(Data::new(FreeCharacters(services.characters.free().len())))
         .app_data(Data::from(Arc::clone(&services.auth)))
@@ -109,11 +149,17 @@ pub fn app(
         .app_data(Data::from(Arc::clone(&services.chat)))
         .app_data(Data::from(Arc::clone(&services.characters)))
         .app_data(Data::from(Arc::clone(&services.library)))
+        .app_data(Data::from(Arc::clone(&services.front_page)))
+        .app_data(Data::from(Arc::clone(&services.together.joined_rooms)))
+        .app_data(Data::from(Arc::clone(&services.together.watches)))
+        .app_data(Data::new(services.stopping.clone()))
+        .app_data(Data::from(Arc::clone(&services.clock)))
         .app_data(Data::from(Arc::clone(&services.health)))
         .app_data(Data::new(Arc::clone(&services.metrics)))
         .app_data(Data::new(Arc::clone(&services.tasks)))
         .configure(|config| routes(&mut ServiceConfig::new(config)))
         .configure(operations::heads)
+        .configure(ws::routes)
         .configure(pages::pages)
         .default_service(web::to(nowhere))
         .wrap(Condition::new(!settings.allowed_origins.is_empty(), cors(settings)))
@@ -130,7 +176,9 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(messages::stream_message)
         .service(messages::stop_message)
         .service(user::update_profile)
-        .service(user::get_balance)
+        .service(user::get_balance);
+    room_routes(config);
+    config
         .service(sessions::create_session)
         .service(sessions::list_sessions)
         .service(sessions::get_session)
@@ -159,6 +207,41 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(operations::readyz)
         .service(operations::render_metrics)
         .service(operations::openapi_document);
+}
+
+fn room_routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(room_messages::list_room_messages)
+        .service(room_messages::say_in_room)
+        .service(events::list_events)
+        .service(events::list_room_events)
+        .service(room_messages::mark_read)
+        .service(message_marks::like_message)
+        .service(message_marks::unlike_message)
+        .service(message_marks::recall_message)
+        .service(rooms::list_rooms)
+        .service(rooms::get_room)
+        .service(rooms::create_room)
+        .service(rooms::edit_room)
+        .service(rooms::edit_room_settings)
+        .service(rooms::close_room)
+        .service(room_members::join_room)
+        .service(room_members::leave_room)
+        .service(room_members::invite_to_room)
+        .service(room_members::list_members)
+        .service(room_members::remove_member)
+        .service(room_members::mute_member)
+        .service(squads::ask_squad)
+        .service(squads::list_squad_characters)
+        .service(squads::list_squad_topics)
+        .service(squads::create_squad)
+        .service(squads::list_squads)
+        .service(squads::get_squad)
+        .service(gateway::complete_chat)
+        .service(gateway::stream_chat)
+        .service(front_page::list_cards)
+        .service(front_page::list_swipers)
+        .service(admin_rooms::list_turns);
 }
 
 /// Scripts of other sites may call us only where the operator named their origin.

@@ -112,11 +112,16 @@ const ABOUT: &str = "与国学大师和十六型角色对话的服务端。所�
 `{code, message, data, requestId}`；出错时多一个给程序看的 `error`。时间是毫秒整数，编号是字符串，\
 金额的单位是点（1 点 = 百万分之一元）或分。";
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 13] = [
     ("登录", "注册、登录、令牌和登录记录"),
     ("用户", "资料和余额"),
     ("会话", "一个人和一个角色的对话"),
     ("消息", "提问、历史、流式回复"),
+    ("聊天室", "许多人和几个角色在一起：公共的，和自己开的"),
+    ("小队", "自己的聊天室，选一到八个角色轮流回答"),
+    ("首页", "卡片和轮播图"),
+    ("网关", "供其他程序直接问模型"),
+    ("运营", "只有运营者可以调用的"),
     ("账单", "流水、模型与价格"),
     ("角色", "国学大师和十六型角色"),
     ("典籍", "查原文"),
@@ -184,7 +189,7 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// Adds what the handler does not say: the token that it wants, and how it can fail.
 fn complete(path: &str, operation: &mut Operation) {
     let mut slugs = vec![Slug::Internal];
-    if path.starts_with("/api/") {
+    if path.starts_with("/api/") || path.starts_with("/service/") {
         slugs.push(Slug::Unavailable);
     }
     if operation.security.is_none() {
@@ -229,8 +234,26 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "refresh" => &[Slug::Unauthorized, Slug::TokenExpired, Slug::RateLimited],
         "readyz" => &[Slug::Unavailable],
         "change_password" => &[Slug::InvalidCredentials],
-        "create_session" => &[Slug::NotFound, Slug::IdempotencyConflict],
+        "create_session" | "create_room" | "create_squad" => &[Slug::NotFound, Slug::IdempotencyConflict],
         "search" => &[Slug::NotFound],
+        "edit_room" | "edit_room_settings" | "close_room" | "join_room" | "leave_room" | "invite_to_room"
+        | "remove_member" | "mute_member" | "list_turns" => &[Slug::Forbidden],
+        "list_room_messages" | "list_members" | "mark_read" | "like_message" | "unlike_message" => {
+            &[Slug::MembershipRequired, Slug::Forbidden]
+        }
+        "list_events" | "list_room_events" => {
+            &[Slug::MembershipRequired, Slug::Forbidden, Slug::TooManyStreams]
+        }
+        "recall_message" => &[Slug::Forbidden, Slug::RecallWindowClosed],
+        "say_in_room" => &[Slug::MembershipRequired, Slug::Forbidden, Slug::IdempotencyConflict],
+        "ask_squad" => &[Slug::InsufficientBalance, Slug::IdempotencyConflict, Slug::TooManyStreams],
+        "complete_chat" | "stream_chat" => &[
+            Slug::InsufficientBalance,
+            Slug::NotFound,
+            Slug::TooManyStreams,
+            Slug::ModelUnavailable,
+            Slug::ModelTimeout,
+        ],
         "send_message" => &[
             Slug::InsufficientBalance,
             Slug::ReplyInProgress,

@@ -112,6 +112,8 @@ pub struct Problem(Box<Facts>);
 /// What is known of a problem.
 pub(crate) struct Facts {
     pub(crate) slug: Slug,
+    /// Where an endpoint's own line says another status than the slug's.
+    pub(crate) status: Option<StatusCode>,
     pub(crate) fields: Vec<InvalidField>,
     pub(crate) retry_after_seconds: Option<u64>,
     pub(crate) rate: Option<RateFacts>,
@@ -135,6 +137,7 @@ impl Problem {
     pub fn new(slug: Slug) -> Self {
         Self(Box::new(Facts {
             slug,
+            status: None,
             fields: Vec::new(),
             retry_after_seconds: None,
             rate: None,
@@ -204,6 +207,13 @@ impl Problem {
         self
     }
 
+    /// Answers with another status than the slug's, as the endpoint's own line says.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
     /// What the log says about it.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -214,6 +224,11 @@ impl Problem {
     /// What went wrong.
     pub fn slug(&self) -> Slug {
         self.0.slug
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status.unwrap_or(self.slug().status())
     }
 
     /// The fields that cannot be taken.
@@ -254,7 +269,7 @@ impl fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.slug().status()
+        self.status()
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -309,7 +324,7 @@ impl<'a> ProblemBody<'a> {
         };
         let fields: Vec<_> = problem.fields().iter().map(in_words).collect();
         Self {
-            code: problem.slug().status().as_u16(),
+            code: problem.status().as_u16(),
             error: problem.slug().as_str(),
             message: problem.message(language),
             data: (!fields.is_empty()).then_some(InvalidFields { fields }),

@@ -1,6 +1,7 @@
 //! What each context's refusals mean over HTTP: exhaustive, so that a new refusal does not compile without its
 //! slug.
 
+use actix_web::http::StatusCode;
 use auth::AuthError;
 use billing::BillingError;
 use chat::{ChatError, ContentError, Field, IDEMPOTENCY_KEY_CHARS_MAX, InvalidKey};
@@ -62,7 +63,9 @@ impl From<ChatError> for Problem {
             ChatError::Forbidden(_) => Self::new(Slug::Forbidden),
             ChatError::RecallWindowClosed => Self::new(Slug::RecallWindowClosed),
             ChatError::RoomFull { limit } => Self::new(Slug::RateLimited).used_up(limit, STREAM_RETRY_MS),
-            ChatError::SquadSize => Self::field("characterIds", Rule::Value),
+            ChatError::SquadSize => {
+                Self::field("characterIds", Rule::Value).with_status(StatusCode::BAD_REQUEST)
+            }
             ChatError::RateLimited { retry_after_ms, limit } => {
                 Self::new(Slug::RateLimited).used_up(limit, retry_after_ms)
             }
@@ -103,6 +106,7 @@ fn content_field(field: Field, error: ContentError) -> InvalidField {
         Field::Characters => "characterIds",
         Field::MaxMembers => "settings.maxMembers",
         Field::AiResponseDelay => "settings.aiResponseDelay",
+        Field::Payer => "settings.payer",
     };
     match error {
         ContentError::Blank => InvalidField::new(name, Rule::Blank),

@@ -78,6 +78,18 @@ pub struct AiInfoView<'a> {
     avatar: &'a str,
 }
 
+impl<'a> AiInfoView<'a> {
+    /// The name it goes by.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Its type or letter.
+    pub fn dimension(&self) -> &'a str {
+        self.dimension
+    }
+}
+
 /// 聊天室里的一条消息。
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

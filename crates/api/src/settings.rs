@@ -13,6 +13,8 @@ pub struct ApiSettings {
     pub history_page_max: u32,
     /// Requests that a person may make in a minute of one instance; 0 is no limit.
     pub requests_per_minute: u32,
+    /// Event streams and long polls that a person may have open on one instance; 0 is no limit.
+    pub event_streams_per_user: u32,
     /// Origins of other sites whose scripts may call us (`https://example.org`); none by default.
     pub allowed_origins: Vec<String>,
     /// Proxies whose word is taken for a client's address.
@@ -68,6 +70,7 @@ impl Default for ApiSettings {
             page_size_max: 100,
             history_page_max: 50,
             requests_per_minute: 600,
+            event_streams_per_user: 5,
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             aigc_producer: "Jixia".to_owned(),

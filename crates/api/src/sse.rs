@@ -7,17 +7,14 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use bytes::Bytes;
 use chat::{Citation, EndReason, Failure, Message, ReplyFrame, ReplyStream};
-use futures::future::{Either, select};
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt};
 use serde::Serialize;
 
+use crate::event_stream::{self, Beats, HEARTBEAT, beating};
 use crate::message_view::{Aigc, AnswerView, CitationView, Producer, Viewer};
 use crate::problem::Slug;
-
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Where a client says it is: a generation and an offset in UTF-16 units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,29 +35,16 @@ impl Position {
 
 /// The answer that carries a reply's frames as they come.
 pub fn respond(frames: ReplyStream, viewer: Viewer) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")))
-        .insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")))
-        // Compression would hold small pieces back.
-        .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
     let writer = Writer { viewer, generation: 1, position: 0 };
-    response.streaming(events(frames, writer, HEARTBEAT).map(Ok::<_, std::convert::Infallible>))
+    event_stream::respond(events(frames, writer, HEARTBEAT))
 }
 
-fn events(frames: ReplyStream, writer: Writer, heartbeat: Duration) -> impl Stream<Item = Bytes> + 'static {
-    let pieces = stream::unfold((frames, writer), move |(mut frames, mut writer)| async move {
-        let pause = Box::pin(tokio::time::sleep(heartbeat));
-        let bytes = match select(frames.next(), pause).await {
-            Either::Left((Some(frame), _)) => writer.write(frame),
-            Either::Left((None, _)) => return None,
-            Either::Right(((), _)) => Bytes::from_static(b": still here\n\n"),
-        };
-        Some((bytes, (frames, writer)))
-    });
-    // An empty chunk would end a chunked body.
-    pieces.filter(|bytes| std::future::ready(!bytes.is_empty()))
+fn events(
+    frames: ReplyStream,
+    mut writer: Writer,
+    heartbeat: Duration,
+) -> impl Stream<Item = Bytes> + 'static {
+    beating(frames.map(move |frame| writer.write(frame)), heartbeat, Beats::AtOnce)
 }
 
 struct Writer {
@@ -189,6 +173,7 @@ struct DoneData {}
 #[cfg(test)]
 mod tests {
     use chat::{Author, MessageStatus};
+    use futures::stream;
     use kernel::{Id, Timestamp};
 
     use super::*;

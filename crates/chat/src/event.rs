@@ -123,7 +123,7 @@ pub enum Notice {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "frame", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Frame {
-    /// Events were committed, ascending, without a hole among them.
+    /// Events were committed, ascending, without a hole among them. None at all: some may have been lost.
     Committed {
         /// They.
         events: Vec<Event>,

@@ -11,6 +11,7 @@ use futures::future::{Either, select};
 use futures::stream::{self, BoxStream};
 use kernel::{MessageId, Timestamp, UserId};
 
+use crate::conversation::ConversationId;
 use crate::error::ChatError;
 use crate::event::{Frame, utf16_length, utf16_tail};
 use crate::generation::GenerationState;
@@ -69,7 +70,7 @@ impl ChatService {
     ) -> Result<ReplyStream, ChatError> {
         let named = self.reply_named(user, id).await?;
         let inner = Arc::clone(&self.inner);
-        let bus = inner.watch(&named.conversation_id).await;
+        let bus = listen(&inner, &named.conversation_id).await;
         // Read again: what happened before the subscription is in the log now.
         let reply = inner.ports.log.message(named.id).await?.ok_or(ChatError::NotFound)?;
         let question = match reply.reply_to {
@@ -103,6 +104,8 @@ impl ChatService {
     }
 }
 
+type Signals = BoxStream<'static, BusSignal>;
+
 enum Phase {
     /// The reply grows.
     Live,
@@ -120,15 +123,21 @@ struct Follower {
     /// Whether the offset is still what the client claims: the first text read settles it.
     claimed: bool,
     began_at: u32,
-    bus: BoxStream<'static, BusSignal>,
+    conversation_id: ConversationId,
+    /// `None` while the bus cannot be watched.
+    bus: Option<Signals>,
+    /// When something was last heard of this reply, or read.
+    heard_at: Timestamp,
     queue: VecDeque<ReplyFrame>,
     phase: Phase,
 }
 
 impl Follower {
-    fn new(inner: Arc<Inner>, reply: &Message, offset: u32, bus: BoxStream<'static, BusSignal>) -> Self {
+    fn new(inner: Arc<Inner>, reply: &Message, offset: u32, bus: Option<Signals>) -> Self {
         Self {
+            heard_at: inner.now(),
             inner,
+            conversation_id: reply.conversation_id.clone(),
             message_id: reply.id,
             generation: reply.generation,
             offset,
@@ -154,17 +163,17 @@ impl Follower {
 
     async fn wait(&mut self) {
         let clock = Arc::clone(&self.inner.runtime.clock);
-        let silence = clock.sleep_until(clock.now().plus_millis(SILENCE_MS));
-        let signal = match select(self.bus.next(), silence).await {
-            Either::Left((signal, _)) => signal,
-            Either::Right(((), _)) => Some(BusSignal::Missed),
+        let silence = clock.sleep_until(self.heard_at.plus_millis(SILENCE_MS));
+        let Some(bus) = &mut self.bus else {
+            silence.await;
+            self.bus = listen(&self.inner, &self.conversation_id).await;
+            return self.reread().await;
         };
-        match signal {
-            Some(BusSignal::Frame(frame)) => self.apply(&frame).await,
-            Some(BusSignal::Missed) => self.reread().await,
-            None => {
-                // The bus is gone: from now on only silence wakes this watcher.
-                self.bus = stream::pending().boxed();
+        match select(bus.next(), silence).await {
+            Either::Left((Some(BusSignal::Frame(frame)), _)) => self.apply(&frame).await,
+            Either::Left((Some(BusSignal::Missed), _)) | Either::Right(((), _)) => self.reread().await,
+            Either::Left((None, _)) => {
+                self.bus = None;
                 self.reread().await;
             }
         }
@@ -197,6 +206,7 @@ impl Follower {
     }
 
     async fn grow(&mut self, offset: u32, text: &str) {
+        self.heard_at = self.inner.now();
         if offset > self.offset {
             self.reread().await;
             return;
@@ -216,6 +226,7 @@ impl Follower {
     }
 
     async fn reread(&mut self) {
+        self.heard_at = self.inner.now();
         match self.inner.ports.log.message(self.message_id).await {
             Ok(Some(message)) => self.look_at(message).await,
             // Deleted while it was watched.
@@ -276,6 +287,17 @@ impl Follower {
         }
         self.queue.push_back(ReplyFrame::Final(Box::new(message)));
         self.phase = Phase::Over;
+    }
+}
+
+/// Watches the bus, if it can be watched.
+async fn listen(inner: &Inner, conversation: &ConversationId) -> Option<Signals> {
+    match inner.ports.broadcaster.subscribe(conversation).await {
+        Ok(signals) => Some(signals),
+        Err(error) => {
+            tracing::warn!(%error, "the bus cannot be watched; the log is asked instead");
+            None
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod feed;
 mod follow;
 pub mod generation;
 pub mod idempotency;
+mod local_first;
 pub mod marker;
 pub mod message;
 pub mod ports;
@@ -43,6 +44,7 @@ pub use error::{ChatError, ContentError, Field};
 pub use follow::{ReplyFrame, ReplyStream};
 pub use generation::InstanceId;
 pub use idempotency::{IDEMPOTENCY_KEY_CHARS_MAX, IdempotencyKey, InvalidKey};
+pub use local_first::{Lane, LocalFirstBroadcaster, LocalFirstBuffer, local_first};
 pub use message::{Author, Citation, EndReason, Failure, Message, MessageStatus, MessageUsage};
 pub use room::{
     Member, MemberAction, MemberState, ModerationLevel, PayerRule, Role, Room, RoomProfile, RoomSettings,

@@ -9,13 +9,14 @@ mod post;
 mod recall;
 mod rooms;
 mod squads;
+mod stop;
 mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use futures::{FutureExt, StreamExt};
 use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, PortError, Tasks, Timestamp, UserId};
 
 use crate::announcer::Announcer;
@@ -27,7 +28,7 @@ use crate::error::{ChatError, Field};
 use crate::event::{Event, Frame};
 use crate::feed::Feeds;
 use crate::generation::InstanceId;
-use crate::message::{Author, Message, MessageStatus};
+use crate::message::{Message, MessageStatus};
 use crate::ports::{
     Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage, HistoryQuery,
     Knowledge, Meter, People, Personas, Presence, ReplyModel, RoomStore, StreamBuffer, Throttle, TurnStore,
@@ -43,13 +44,12 @@ pub use marks::Liked;
 pub use post::{Draft, Posted};
 pub use rooms::{CreatedRoom, Joined, NewRoom, RoomEdit, RoomView};
 pub use squads::{NewSquad, SquadFailure, SquadFrame};
+pub use stop::StopState;
 
 /// A session in a list: the conversation and its newest message.
 pub type SessionSummary = (Conversation, Option<Message>);
 
 const TITLE_CHARS_MAX: u32 = 100;
-/// How long a stop waits for the owner before it answers that the reply is stopping.
-const STOP_WAIT_MS: i64 = 2_000;
 /// An instance that has not renewed its lease for so long has died.
 const LEASE_SECONDS: i64 = 15;
 
@@ -138,6 +138,7 @@ pub(crate) struct Inner {
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) here: Here,
     pub(crate) recent_rooms: RecentRooms,
+    stage: turns::Stage,
 }
 
 impl Inner {
@@ -157,7 +158,7 @@ impl Inner {
     }
 
     /// Asks whoever is at work on a reply to stop. For a reply of this process the buffer is not needed.
-    async fn request_stop(&self, message_id: MessageId) -> Result<(), PortError> {
+    pub(crate) async fn request_stop(&self, message_id: MessageId) -> Result<(), PortError> {
         let is_here = self.running.request_stop(message_id);
         match self.ports.buffer.request_stop(message_id).await {
             Err(error) if is_here => {
@@ -181,17 +182,6 @@ impl Inner {
     }
 }
 
-/// What became of a wish to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopState {
-    /// The owner was told and has not answered yet.
-    Stopping,
-    /// The reply ended by a stop.
-    Stopped,
-    /// The reply had ended otherwise.
-    Done,
-}
-
 impl ChatService {
     /// The service on these ports.
     pub fn new(ports: ChatPorts, runtime: ChatRuntime, settings: ChatSettings) -> Self {
@@ -207,6 +197,7 @@ impl ChatService {
             trusts_leases_from: AtomicI64::new(i64::MIN),
             counts: MessageCounts::default(),
             recent_rooms: RecentRooms::default(),
+            stage: turns::Stage::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -267,13 +258,6 @@ impl ChatService {
         Ok(page)
     }
 
-    /// One message that the person may see.
-    pub async fn message(&self, user: UserId, id: MessageId) -> Result<Message, ChatError> {
-        let message = self.inner.ports.log.message(id).await?.ok_or(ChatError::NotFound)?;
-        self.own(user, &message.conversation_id).await?;
-        Ok(message)
-    }
-
     /// How many messages a person has written; may be five seconds old.
     pub async fn message_count(&self, user: UserId) -> Result<u64, ChatError> {
         let now = self.inner.now();
@@ -283,36 +267,6 @@ impl ChatService {
         let count = self.inner.ports.log.count_by(user).await?;
         self.inner.counts.remember(user, count, now);
         Ok(count)
-    }
-
-    /// Stops the reply that this id names, or the reply to the question that it names.
-    pub async fn stop(&self, user: UserId, id: MessageId) -> Result<StopState, ChatError> {
-        let reply = self.reply_named(user, id).await?;
-        self.stop_reply(&reply).await
-    }
-
-    /// Stops a reply and waits a little for its end.
-    pub(crate) async fn stop_reply(&self, reply: &Message) -> Result<StopState, ChatError> {
-        if let Some(state) = stop_state(reply) {
-            return Ok(state);
-        }
-        let mut bus = self.inner.watch(&reply.conversation_id).await;
-        self.inner.request_stop(reply.id).await?;
-        let clock = Arc::clone(&self.inner.runtime.clock);
-        let deadline = clock.now().plus_millis(STOP_WAIT_MS);
-        let mut timeout = clock.sleep_until(deadline).fuse();
-        loop {
-            let signal = futures::select! {
-                signal = bus.next().fuse() => signal,
-                () = timeout => None,
-            };
-            match signal {
-                Some(BusSignal::Frame(frame)) if !is_end_of(&frame, reply.id) => {}
-                Some(BusSignal::Frame(_) | BusSignal::Missed) | None => break,
-            }
-        }
-        let reply = self.inner.ports.log.message(reply.id).await?.ok_or(ChatError::NotFound)?;
-        Ok(stop_state(&reply).unwrap_or(StopState::Stopping))
     }
 
     /// Says that this instance lives; called every few seconds. While that fails, others cannot say it either: for
@@ -342,50 +296,13 @@ impl ChatService {
         self.inner.running.hand_over();
     }
 
-    /// Replies growing on this instance.
+    /// Replies growing on this instance, and conversations whose turns it works off.
     pub fn running_count(&self) -> usize {
-        self.inner.running.count()
+        self.inner.running.count() + self.inner.running.room_count()
     }
 
     pub(crate) async fn own(&self, user: UserId, id: &ConversationId) -> Result<Conversation, ChatError> {
         let found = self.inner.ports.conversations.get(id).await?;
         found.filter(|conversation| conversation.owner == user).ok_or(ChatError::NotFound)
-    }
-
-    pub(crate) async fn reply_named(&self, user: UserId, id: MessageId) -> Result<Message, ChatError> {
-        let message = self.message(user, id).await?;
-        match message.author {
-            Author::Character(_) => Ok(message),
-            Author::User(_) => self.inner.ports.log.reply_to(id).await?.ok_or(ChatError::NotFound),
-        }
-    }
-}
-
-/// What a part answers while it is being built.
-pub(crate) fn unbuilt() -> ChatError {
-    PortError::unavailable("chat", "being built").into()
-}
-
-fn stop_state(reply: &Message) -> Option<StopState> {
-    match reply.status {
-        MessageStatus::Streaming => None,
-        MessageStatus::Stopped => Some(StopState::Stopped),
-        MessageStatus::Done | MessageStatus::Failed | MessageStatus::Blocked | MessageStatus::Recalled => {
-            Some(StopState::Done)
-        }
-    }
-}
-
-fn is_end_of(frame: &Frame, reply: MessageId) -> bool {
-    match frame {
-        Frame::Committed { events } => events.iter().any(|event| event.ends(reply)),
-        Frame::Delta { .. }
-        | Frame::Settled { .. }
-        | Frame::Typing { .. }
-        | Frame::Read { .. }
-        | Frame::Presence { .. }
-        | Frame::TurnOver { .. }
-        | Frame::Notice { .. }
-        | Frame::Expelled { .. } => false,
     }
 }

@@ -1,4 +1,4 @@
-//! The sweep: ends and settles replies whose owner died or gave up.
+//! The sweep: ends and settles replies whose owner died or gave up, and goes on with the turns of rooms.
 //!
 //! Every instance runs it every few seconds, without a leader. Each change is a conditional change of one row,
 //! so that two sweeps, or a sweep and a slow owner, cannot both win.
@@ -14,7 +14,8 @@ use crate::reply::{Closing, Saga, close, settle};
 use crate::service::ChatService;
 
 impl ChatService {
-    /// Closes and settles at most `limit` sagas that nobody is at work on, and returns how many.
+    /// Closes and settles at most `limit` sagas that nobody is at work on, then adopts at most so many turns of rooms;
+    /// returns how many of both.
     pub async fn sweep(&self, limit: u32) -> Result<u64, ChatError> {
         let mut swept = 0_u64;
         for saga in self.abandoned(limit).await?.into_values() {
@@ -26,7 +27,8 @@ impl ChatService {
                 }
             }
         }
-        Ok(swept)
+        // A dead owner's reply is closed by now, so that its turn's next step may begin.
+        Ok(swept + self.resume_turns(limit).await?)
     }
 
     /// Sagas of dead instances, and those of this one that no task is at work on.

@@ -185,6 +185,13 @@ impl Turn {
         }
     }
 
+    /// Gives the step of this reply another one: the hold of the first is used up.
+    pub fn renew(&mut self, reply: MessageId, fresh: MessageId) {
+        for step in self.steps.iter_mut().filter(|step| step.reply == reply) {
+            step.reply = fresh;
+        }
+    }
+
     /// Leaves out the waiting steps that are meant, and answers whether there were any.
     pub fn skip_waiting(&mut self, is_meant: impl Fn(&Step) -> bool) -> bool {
         let mut changed = false;

@@ -7,13 +7,13 @@ use std::time::Duration;
 use actix_web::HttpServer;
 use actix_web::dev::Server;
 use anyhow::Context;
-use api::{ApiSettings, Services, TrustedProxies};
+use api::{ApiSettings, Gateway, Services, SocketSettings, TrustedProxies};
 use chat::ChatService;
 use kernel::{Clock, Entropy};
 use tokio_util::sync::CancellationToken;
 
 use crate::compose::{self, Composition, Foundation};
-use crate::config::Config;
+use crate::config::{Config, Profile};
 use crate::system::{OsEntropy, SystemClock, TrackedTasks};
 use crate::worker::Worker;
 use crate::{secrets, telemetry};
@@ -42,6 +42,7 @@ pub struct Application {
     addr: SocketAddr,
     server: Server,
     composition: Composition,
+    gateway: Arc<Gateway>,
     system_clock: Arc<SystemClock>,
     tasks: TrackedTasks,
     /// Cancelled when the server begins to stop.
@@ -72,12 +73,25 @@ impl Application {
         let foundation = foundation(&config, (clock, entropy), tasks.clone(), stopping.clone())?;
         let composition = compose::compose(&config, foundation).await?;
         let addr = listener.local_addr()?;
-        let server = serve(&config, listener, composition.services.clone())?;
+        let settings = settings(&config)?;
+        let gateway = Gateway::new(&composition.services, &settings);
+        let api = (composition.services.clone(), settings, Arc::clone(&gateway));
+        let server = serve(&config, listener, api)?;
         let stop_longest = Duration::from_secs(u64::from(config.server.stop_seconds));
         composition.correct(&system_clock).await;
         composition.services.auth.start();
         composition.worker.renew_lease().await;
-        Ok(Self { addr, server, composition, system_clock, tasks, stopping, stop_longest, runs_worker })
+        Ok(Self {
+            addr,
+            server,
+            composition,
+            gateway,
+            system_clock,
+            tasks,
+            stopping,
+            stop_longest,
+            runs_worker,
+        })
     }
 
     /// Where it listens.
@@ -90,6 +104,11 @@ impl Application {
         &self.composition.services
     }
 
+    /// The sockets.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
     /// The background work, to be driven by a test.
     pub fn worker(&self) -> &Worker {
         &self.composition.worker
@@ -98,7 +117,17 @@ impl Application {
     /// Serves until `stop` is cancelled; then accepts nothing more, waits for what is running, and gives up the
     /// lease, so that another instance may finish the rest at once.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, composition, system_clock, tasks, stopping, stop_longest, runs_worker, .. } = self;
+        let Self {
+            server,
+            composition,
+            gateway,
+            system_clock,
+            tasks,
+            stopping,
+            stop_longest,
+            runs_worker,
+            ..
+        } = self;
         // The lease is renewed until nothing runs any more; else others would take over what still does.
         let quiet = CancellationToken::new();
         let worker = composition.worker.clone();
@@ -112,7 +141,8 @@ impl Application {
         };
         let serving = async {
             let chat = Arc::clone(&composition.services.chat);
-            let served = serve_until(server, &stop, &stopping, (tasks, chat), stop_longest).await;
+            let parts = Parts { tasks, chat, gateway };
+            let served = serve_until(server, &stop, &stopping, parts, stop_longest).await;
             quiet.cancel();
             served
         };
@@ -133,13 +163,28 @@ async fn keep_correct(composition: &Composition, clock: &SystemClock) {
 /// Of the time to stop in, so much is kept to close what did not end by itself.
 const CLOSING: Duration = Duration::from_secs(5);
 
+/// What has to end with the server.
+struct Parts {
+    tasks: TrackedTasks,
+    chat: Arc<ChatService>,
+    gateway: Arc<Gateway>,
+}
+
+/// Sockets are sent away over a part of the time, so that their clients do not all come back at once.
+fn drain_window(longest: Duration) -> Duration {
+    (longest.saturating_sub(CLOSING) / 3).clamp(DRAIN_LEAST, DRAIN_MOST)
+}
+
+const DRAIN_LEAST: Duration = Duration::from_millis(200);
+const DRAIN_MOST: Duration = Duration::from_secs(10);
+
 /// Runs the server to its end, and after it what requests have left running. Replies that are not whole when the
 /// time is nearly over are closed with the text they have.
 async fn serve_until(
     server: Server,
     stop: &CancellationToken,
     stopping: &CancellationToken,
-    (tasks, chat): (TrackedTasks, Arc<ChatService>),
+    Parts { tasks, chat, gateway }: Parts,
     longest: Duration,
 ) -> std::io::Result<()> {
     let handle = server.handle();
@@ -149,6 +194,7 @@ async fn serve_until(
         () = stop.cancelled() => None,
     };
     stopping.cancel();
+    gateway.drain(drain_window(longest));
     let deadline = tokio::time::Instant::now() + longest;
     let closing = async {
         tokio::time::sleep(longest.saturating_sub(CLOSING)).await;
@@ -224,9 +270,12 @@ fn keep_metrics_small(metrics: &metrics_exporter_prometheus::PrometheusHandle, s
     });
 }
 
-fn serve(config: &Config, listener: TcpListener, services: Services) -> anyhow::Result<Server> {
-    let settings = settings(config)?;
-    let http = HttpServer::new(move || api::app(&services, &settings))
+fn serve(
+    config: &Config,
+    listener: TcpListener,
+    (services, settings, gateway): (Services, ApiSettings, Arc<Gateway>),
+) -> anyhow::Result<Server> {
+    let http = HttpServer::new(move || api::app(&services, &settings, &gateway))
         .workers(workers(config.http.workers))
         .tcp_nodelay(true)
         .keep_alive(KEEP_ALIVE)
@@ -251,9 +300,20 @@ fn settings(config: &Config) -> anyhow::Result<ApiSettings> {
         page_size_max: config.limits.page_size,
         history_page_max: config.limits.history_size,
         requests_per_minute: config.limits.requests_per_minute,
+        event_streams_per_user: config.limits.connections_per_user,
         allowed_origins: config.http.cors_origins.clone(),
         trusted_proxies: TrustedProxies::new(networks.context("http.trusted_proxies")?),
         aigc_producer: config.compliance.producer.clone(),
         version: crate::cli::version().to_owned(),
+        socket: SocketSettings {
+            frame_bytes: config.limits.frame_bytes,
+            connections_per_user: config.limits.connections_per_user,
+            connections_per_ip: config.limits.connections_per_ip,
+            rooms_per_connection: config.limits.rooms_per_connection,
+            frames_per_second: config.limits.frames_per_second,
+            frames_burst: config.limits.frames_burst,
+            events_size: config.limits.events_size,
+            checks_origin: config.server.profile == Profile::Production,
+        },
     })
 }

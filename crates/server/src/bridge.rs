@@ -14,7 +14,7 @@ use chat::ports::{
 use chat::{CharacterId, ConversationId, UserCard};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{MessageId, PageRequest, PortError, Timestamp, UserId};
-use mbti_roles::{CharacterFilter, CharacterService, affinity, speaker};
+use mbti_roles::{CharacterFilter, CharacterService, SquadCharacter, affinity, speaker};
 use rag::{Hit, LibraryService, RagError, SearchQuery};
 
 /// Payment, by billing.
@@ -79,7 +79,10 @@ pub struct CharacterPersonas(pub Arc<CharacterService>);
 #[async_trait]
 impl Personas for CharacterPersonas {
     async fn persona(&self, id: &CharacterId) -> Result<Option<Persona>, PortError> {
-        Ok(self.0.get(id.as_str()).map(|character| Persona {
+        let Some(character) = self.0.get(id.as_str()) else {
+            return Ok(self.0.squad().get(id.as_str()).map(|character| squad_persona(id, character)));
+        };
+        Ok(Some(Persona {
             id: id.clone(),
             name: character.name.clone(),
             instructions: character.instructions.clone(),
@@ -98,8 +101,9 @@ impl Personas for CharacterPersonas {
     async fn by_name(&self, name: &str) -> Result<Option<Persona>, PortError> {
         let everybody =
             self.0.list(&CharacterFilter::default(), PageRequest::new(1, u32::MAX, u32::MAX)).items;
-        let named = everybody.into_iter().find(|character| character.name == name);
-        match named.map(|character| character.id.as_str().parse()) {
+        let named = everybody.into_iter().find(|character| character.name == name).map(|found| &found.id);
+        let in_squads = || self.0.squad().characters().iter().find(|c| c.name == name).map(|found| &found.id);
+        match named.or_else(in_squads).map(|id| id.as_str().parse()) {
             Some(Ok(id)) => self.persona(&id).await,
             Some(Err(_)) | None => Ok(None),
         }
@@ -110,6 +114,19 @@ impl Personas for CharacterPersonas {
             (Some(one), Some(other)) => affinity::affinity(one.dimension, other.dimension),
             (Some(_) | None, _) => affinity::NEUTRAL,
         }
+    }
+}
+
+/// A character of squads. It answers without the library: squads talk about life.
+fn squad_persona(id: &CharacterId, character: &SquadCharacter) -> Persona {
+    Persona {
+        aliases: character.aliases.iter().chain([&character.english_name]).cloned().collect(),
+        dimension: character.dimension.as_str().to_owned(),
+        avatar: character.avatar.clone(),
+        talkativeness: character.talkativeness,
+        topics: character.topics.clone(),
+        lines: character.lines.clone(),
+        ..Persona::named(id.clone(), &character.name, &character.instructions)
     }
 }
 

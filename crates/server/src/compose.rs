@@ -17,19 +17,23 @@ use std::time::Duration;
 
 use adapter_memory::MemoryRateLimiter;
 use anyhow::Context;
-use api::{MetricsRenderer, Services};
+use api::{MetricsRenderer, Services, Stopping, Together};
 use auth::{AuthService, RateRule};
 use billing::{BillingService, BillingSettings, Price, PriceTable};
+use chat::ports::Personas;
 use chat::{
     ChatPorts, ChatRuntime, ChatService, ChatSettings, DEFAULT_ALIAS, InstanceId, ModelCatalog, ModelLimits,
 };
+use futures::FutureExt;
 use kernel::{Clock, Credits, Entropy, Id, Ids, Tariff, Tasks};
 use mbti_roles::{CharacterBook, CharacterService};
 use tokio_util::sync::CancellationToken;
 
 use crate::bridge::{AuthPeople, AuthThrottle, BillingMeter, CharacterPersonas, LibraryKnowledge};
 use crate::config::{Alias, Config};
+use crate::front_page::{self, HomeFile};
 use crate::health::Checks;
+use crate::rooms::public_rooms;
 use crate::secrets::Secrets;
 use crate::system::SystemClock;
 use crate::worker::Worker;
@@ -103,7 +107,8 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let ids = Arc::new(Ids::new(Arc::clone(&on.clock), Arc::clone(&on.entropy)));
     let instance: Id<chat::generation::Instance> = ids.next();
     let (stores, library) = tokio::try_join!(Stores::open(config), library::open(config))?;
-    let bus = Bus::open(config, &on.clock)?;
+    let bus = Bus::open(config)?;
+    let live = bus.live(&on, instance);
     let model = model::open(config, &on.clock)?;
     let checks = [stores.check(), model::check(Arc::clone(&model))].into_iter().chain(bus.check()).collect();
     let health = Checks::new(checks, on.stopping.clone(), Arc::clone(&on.clock));
@@ -113,20 +118,24 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let characters =
         Arc::new(CharacterService::new(CharacterBook::built_in().context("built-in characters")?));
     let library = Arc::new(library);
+    let personas: Arc<dyn Personas> = Arc::new(CharacterPersonas(Arc::clone(&characters)));
+    let rooms =
+        public_rooms(&config.data.dir, personas.as_ref(), on.entropy.as_ref(), on.clock.now()).await?;
+    let home = HomeFile::new(config.data.dir.join(front_page::FILE), Arc::clone(&on.clock))?;
     let ports = ChatPorts {
         conversations: stores.conversations(),
         log: stores.event_log(),
         generations: stores.generations(),
-        broadcaster: bus.broadcaster,
-        buffer: bus.buffer,
+        broadcaster: live.broadcaster,
+        buffer: live.buffer,
         model,
-        personas: Arc::new(CharacterPersonas(Arc::clone(&characters))),
+        personas,
         knowledge: Arc::new(LibraryKnowledge(Arc::clone(&library))),
         meter: Arc::new(BillingMeter(Arc::clone(&billing))),
         throttle: Arc::new(throttle(config, &auth)),
         rooms: stores.rooms(),
         turns: stores.turns(),
-        presence: bus.presence,
+        presence: live.presence,
         people: Arc::new(AuthPeople(Arc::clone(&auth))),
     };
     let runtime = ChatRuntime {
@@ -136,6 +145,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         tasks: Arc::clone(&on.tasks),
     };
     let chat = Arc::new(ChatService::new(ports, runtime, chat_settings(config, instance)));
+    chat.ensure_rooms(&rooms).await.context("the public rooms")?;
     let worker = worker(config, &on.clock, &chat, &billing, &auth);
     let request_ids = request_ids::maker(&on.clock, &on.entropy);
     let services = Services {
@@ -145,6 +155,9 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         chat,
         characters,
         library,
+        front_page: Arc::new(home),
+        together: Together::new(Arc::clone(&on.clock)),
+        stopping: end_of(on.stopping),
         health: Arc::new(health),
         metrics: on.metrics,
         tasks: on.tasks,
@@ -152,6 +165,12 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         ids: request_ids,
     };
     Ok(Composition { services, worker, stores })
+}
+
+/// A token's end as a future that anybody may wait for.
+fn end_of(token: CancellationToken) -> Stopping {
+    let end: futures::future::BoxFuture<'static, ()> = Box::pin(token.cancelled_owned());
+    end.shared()
 }
 
 fn throttle(config: &Config, auth: &Arc<AuthService>) -> AuthThrottle {

@@ -1,4 +1,5 @@
-//! What every instance does every few seconds: say that it lives, and close what others left open.
+//! What every instance does every few seconds: say that it lives, close what others left open, and look after its
+//! watchers.
 //!
 //! There is no leader. Each sweep is made of conditional changes of one row, so that two instances that sweep at
 //! the same time do no harm. A test drives the same steps one at a time.
@@ -14,6 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Milliseconds between two signs of life; the lease lives three times as long.
 const LEASE_RENEW_MS: i64 = 5_000;
+
+/// Milliseconds between two looks at the heads of watched conversations.
+const CHECK_HEADS_MS: i64 = 1_000;
+/// Milliseconds between two looks at who is still here.
+const TEND_PRESENCE_MS: i64 = 5_000;
 
 /// The background work of an instance.
 #[derive(Clone)]
@@ -37,7 +43,9 @@ impl Worker {
     pub async fn run(&self, stop: CancellationToken) {
         let leases = self.every(LEASE_RENEW_MS, async || self.renew_lease().await);
         let sweeps = self.every(self.sweep_ms, async || self.sweep().await);
-        let work = futures::future::join(leases, sweeps);
+        let heads = self.every(CHECK_HEADS_MS, async || self.check_heads().await);
+        let presence = self.every(TEND_PRESENCE_MS, async || self.tend_presence().await);
+        let work = futures::future::join4(leases, sweeps, heads, presence);
         select(std::pin::pin!(work), stop.cancelled().boxed()).await;
     }
 
@@ -60,6 +68,22 @@ impl Worker {
             note("billing", self.billing.sweep(now, self.sweep_rows).await);
         }
         note("auth", self.auth.sweep(now, self.sweep_rows).await);
+    }
+
+    /// One look at the heads of watched conversations.
+    pub async fn check_heads(&self) {
+        match self.chat.check_heads().await {
+            Ok(0) => {}
+            Ok(count) => metrics::counter!("feeds_behind_total").increment(count),
+            Err(error) => tracing::warn!(%error, "the heads of watched conversations were not compared"),
+        }
+    }
+
+    /// One look at who is still here.
+    pub async fn tend_presence(&self) {
+        if let Err(error) = self.chat.tend_presence().await {
+            tracing::warn!(%error, "who is here was not looked after; the next look does");
+        }
     }
 
     async fn every(&self, period_ms: i64, step: impl AsyncFn()) {

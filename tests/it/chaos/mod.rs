@@ -3,5 +3,6 @@
 mod bad_frames;
 mod floods;
 mod foreign;
+mod guest;
 mod runs;
 mod upgrade;

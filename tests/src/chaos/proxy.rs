@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -56,7 +56,7 @@ enum Cut {
 const SLOW_BUFFER_BYTES: u32 = 4 << 10;
 const PIECE_BYTES: usize = 16 << 10;
 /// Longer than either side waits before it takes silence for death.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_mins(2);
 
 impl Proxy {
     /// Listens on a free port of loopback, for this server.
@@ -105,16 +105,17 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn carry(client: TcpStream, shared: Arc<Shared>, dice: Dice) {
+async fn carry(mut client: TcpStream, shared: Arc<Shared>, dice: Dice) {
     let target = *shared.target.lock().unwrap_or_else(PoisonError::into_inner);
     let weather = shared.weather.subscribe();
     let is_slow = weather.borrow().bytes_per_second.is_some();
     reset_on_close(&client);
-    let Ok(server) = connect(target, is_slow).await else { return };
+    let Ok(mut server) = connect(target, is_slow).await else { return };
     reset_on_close(&server);
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
+    // Owned halves would end in order when they are dropped, before the reset.
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
     let cut = tokio::select! {
         cut = doom(weather.clone(), &dice) => Some(cut),
         () = pump(&mut from_client, &mut to_server, None) => None,
@@ -156,7 +157,7 @@ async fn doom(mut weather: watch::Receiver<Weather>, dice: &Dice) -> Cut {
 }
 
 /// Carries bytes in one direction until either side ends.
-async fn pump(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, weather: Option<watch::Receiver<Weather>>) {
+async fn pump(from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>, weather: Option<watch::Receiver<Weather>>) {
     let mut buffer = vec![0_u8; PIECE_BYTES];
     loop {
         let rate = weather.as_ref().and_then(|weather| weather.borrow().bytes_per_second);

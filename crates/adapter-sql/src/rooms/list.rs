@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 
 use super::read_mark::unread_column;
 use super::row::{CONVERSATION, MEMBER, ROOM, read_joined_member, read_member, read_room};
+use crate::append::find_row;
 use crate::error::port_error;
 use crate::message_row::{COLUMNS, MessageRow};
 use crate::words::{big, read_count};
@@ -26,7 +27,7 @@ pub(super) async fn rooms(
 ) -> Result<Page<RoomSummary>, PortError> {
     let wanted = [query.viewer.as_uuid().into(), query.category.clone().into()];
     let count = format!("SELECT COUNT(*) AS total FROM {}", wanted_sql(query.scope));
-    let total = total(db, count, wanted.clone()).await?;
+    let total = total(db, &count, wanted.clone()).await?;
     let values = wanted.into_iter().chain(place_of(page));
     let statement = Statement::from_sql_and_values(db.get_database_backend(), page_sql(query), values);
     let rows = db.query_all_raw(statement).await.map_err(port_error)?;
@@ -41,7 +42,7 @@ pub(super) async fn members(
 ) -> Result<Page<Member>, PortError> {
     const COUNT: &str =
         "SELECT COUNT(*) AS total FROM members w WHERE w.conversation_id = $1 AND w.state = 'joined'";
-    let total = total(db, COUNT.to_owned(), [id.as_str().into()]).await?;
+    let total = total(db, COUNT, [id.as_str().into()]).await?;
     let sql = format!(
         "SELECT {MEMBER} FROM members w \
          LEFT JOIN reads d ON d.conversation_id = w.conversation_id AND d.user_id = w.user_id \
@@ -102,13 +103,12 @@ fn summary_of(row: &QueryResult) -> Result<RoomSummary, PortError> {
     })
 }
 
-async fn total(
+async fn total<const N: usize>(
     db: &impl ConnectionTrait,
-    sql: String,
-    values: impl IntoIterator<Item = Value>,
+    sql: &str,
+    values: [Value; N],
 ) -> Result<u64, PortError> {
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    let Some(row) = db.query_one_raw(statement).await.map_err(port_error)? else { return Ok(0) };
+    let Some(row) = find_row(db, sql, values).await? else { return Ok(0) };
     read_count(row.try_get("", "total").map_err(port_error)?, "rooms.id")
 }
 

@@ -6,14 +6,13 @@ use chat::ports::{Join, JoinOutcome};
 use chat::room::{Member, MemberAction, MemberState, Role, Standing};
 use kernel::{PortError, Timestamp, UserId};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Statement};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
 use super::row::find_standing;
-use super::{find_invite_code, read_mark, run};
-use crate::entity::event;
+use super::{find_invite_code, read_mark};
+use crate::append::{find_row, insert_event, refuse, run};
 use crate::entity::member::{Column, Entity, Model};
 use crate::error::{port_error, rejected};
-use crate::event_log::event_row;
 use crate::store::{SqlStore, Write};
 use crate::words::{big, read_count, word};
 
@@ -80,16 +79,9 @@ pub(super) async fn end(
     read_count(seq, "conversations.head").map(Some)
 }
 
-/// An explicit rollback frees the row lock now, not when the connection is back in its pool.
-async fn refuse<T>(tx: Write, outcome: T) -> Result<T, PortError> {
-    tx.rollback().await.map_err(port_error)?;
-    Ok(outcome)
-}
-
 /// Locks a room or squad; its head.
 async fn lock(tx: &Write, id: &ConversationId) -> Result<Option<i64>, PortError> {
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), LOCK, [id.as_str().into()]);
-    let row = tx.query_one_raw(statement).await.map_err(port_error)?;
+    let row = find_row(tx, LOCK, [id.as_str().into()]).await?;
     row.map(|row| row.try_get("", "head").map_err(port_error)).transpose()
 }
 
@@ -180,8 +172,5 @@ async fn append(
     at: Timestamp,
 ) -> Result<(), PortError> {
     run(tx, ADVANCE, [id.as_str().into(), seq.into(), at.as_millis().into()]).await?;
-    let row = event_row(id, seq, &EventBody::Member { user_id, action }, at);
-    let insert = event::Entity::insert(row.into_active_model().reset_all());
-    insert.exec_without_returning(tx).await.map_err(port_error)?;
-    Ok(())
+    insert_event(tx, id, seq, &EventBody::Member { user_id, action }, at).await
 }

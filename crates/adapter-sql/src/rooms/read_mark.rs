@@ -5,6 +5,7 @@ use chat::ports::UNREAD_MAX;
 use kernel::{PortError, UserId};
 use sea_orm::{ConnectionTrait, Statement, Value};
 
+use crate::append::find_row;
 use crate::error::port_error;
 use crate::message_row::read_conversation_id;
 use crate::words::{big, read_count};
@@ -28,8 +29,7 @@ pub(super) async fn known(
     seq: u64,
 ) -> Result<Option<Option<u64>>, PortError> {
     let values = [id.as_str().into(), user.as_uuid().into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), HEAD_AND_MARK, values);
-    let Some(row) = db.query_one_raw(statement).await.map_err(port_error)? else { return Ok(Some(None)) };
+    let Some(row) = find_row(db, HEAD_AND_MARK, values).await? else { return Ok(Some(None)) };
     let head: i64 = row.try_get("", "head").map_err(port_error)?;
     let mark = row.try_get::<Option<i64>>("", "read_seq").map_err(port_error)?.unwrap_or(0);
     if mark < big(seq).min(head) {
@@ -46,8 +46,7 @@ pub(super) async fn raise(
     seq: u64,
 ) -> Result<Option<u64>, PortError> {
     let values = [id.as_str().into(), user.as_uuid().into(), big(seq).into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), RAISE, values);
-    let Some(row) = db.query_one_raw(statement).await.map_err(port_error)? else { return Ok(None) };
+    let Some(row) = find_row(db, RAISE, values).await? else { return Ok(None) };
     let mark = row.try_get("", "read_seq").map_err(port_error)?;
     read_count(mark, "reads.read_seq").map(Some)
 }

@@ -4,8 +4,9 @@ use chat::conversation::ConversationId;
 use chat::room::{Member, Room, RoomStatistics, Standing};
 use kernel::{Id, PortError, Timestamp, UserId};
 use sea_orm::prelude::Uuid;
-use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 
+use crate::append::find_row;
 use crate::error::port_error;
 use crate::message_row::read_conversation_id;
 use crate::words::{read_count, read_json, read_kind, read_word};
@@ -70,8 +71,7 @@ pub(super) async fn find_room(
     let sql = format!(
         "SELECT {CONVERSATION}, {ROOM} FROM conversations c JOIN rooms r ON r.id = c.id WHERE c.id = $1"
     );
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [id.as_str().into()]);
-    let row = db.query_one_raw(statement).await.map_err(port_error)?;
+    let row = find_row(db, &sql, [id.as_str().into()]).await?;
     row.as_ref().map(read_room).transpose()
 }
 
@@ -85,9 +85,7 @@ pub(super) async fn find_standing(
         "SELECT {CONVERSATION}, {ROOM}, {MEMBER} FROM conversations c LEFT JOIN rooms r ON r.id = c.id \
          {OF_PERSON} WHERE c.id = $1"
     );
-    let values = [id.as_str().into(), user.as_uuid().into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    let row = db.query_one_raw(statement).await.map_err(port_error)?;
+    let row = find_row(db, &sql, [id.as_str().into(), user.as_uuid().into()]).await?;
     row.as_ref().map(read_standing).transpose()
 }
 

@@ -6,7 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{Error, FromRequest, HttpRequest, web};
 use auth::ports::RateLimiter;
-use auth::{AuthService, Caller, RateRule};
+use auth::{AuthService, Caller, RateRule, Role};
 use futures::future::LocalBoxFuture;
 use kernel::{Clock, UserId};
 use uuid::fmt::Hyphenated;
@@ -19,6 +19,9 @@ pub struct CurrentUser(pub Caller);
 /// The person who calls and what they send. Nothing of it is looked at before it is known who they are, so that a
 /// stranger is told to sign in and nothing else.
 pub struct FromCaller<T>(pub Caller, pub T);
+
+/// The same, of an operator. Anybody else is told that it is not for them, whatever they sent.
+pub struct FromOperator<T>(pub FromCaller<T>);
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -42,6 +45,23 @@ impl<T: FromRequest + 'static> FromRequest for FromCaller<T> {
             let caller = current_caller(&request).await?;
             let sent = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
             Ok(Self(caller, sent))
+        })
+    }
+}
+
+impl<T: FromRequest + 'static> FromRequest for FromOperator<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let caller = current_caller(&request).await?;
+            if caller.role != Role::Admin {
+                return Err(Problem::new(Slug::Forbidden).into());
+            }
+            let sent = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
+            Ok(Self(FromCaller(caller, sent)))
         })
     }
 }

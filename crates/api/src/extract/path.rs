@@ -4,12 +4,14 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use kernel::MessageId;
+use kernel::{MessageId, UserId};
 
 use crate::problem::Problem;
 
 /// The name of the parameter in every path that has one.
 const PARAMETER: &str = "id";
+/// The name of a person's parameter.
+const USER_PARAMETER: &str = "userId";
 const TEXT_BYTES_MAX: usize = 256;
 
 /// A message's id.
@@ -36,5 +38,18 @@ impl FromRequest for PathText {
         let is_plausible = |text: &&str| text.len() <= TEXT_BYTES_MAX && !text.contains('\0');
         let text = request.match_info().get(PARAMETER).filter(is_plausible);
         ready(text.map(|text| Self(text.to_owned())).ok_or_else(Problem::not_found))
+    }
+}
+
+/// A person's id.
+pub struct UserPath(pub UserId);
+
+impl FromRequest for UserPath {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let id = request.match_info().get(USER_PARAMETER).and_then(|text| text.parse().ok());
+        ready(id.map(Self).ok_or_else(Problem::not_found))
     }
 }

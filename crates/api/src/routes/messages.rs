@@ -94,7 +94,7 @@ fn answer(reply: Message, producer: &Producer) -> Result<Reply<AnswerView>, Prob
     }
 }
 
-fn wants_events(request: &HttpRequest) -> bool {
+pub(crate) fn wants_events(request: &HttpRequest) -> bool {
     let accepts = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("text/event-stream"));
     request.headers().get_all(ACCEPT).any(accepts)
 }
@@ -176,7 +176,7 @@ pub(crate) struct HistoryParams {
 const HISTORY_LIMIT_DEFAULT: u32 = 20;
 
 impl HistoryParams {
-    fn query(&self, settings: &ApiSettings) -> Result<HistoryQuery, Problem> {
+    pub(crate) fn query(&self, settings: &ApiSettings) -> Result<HistoryQuery, Problem> {
         let limit = self.limit.unwrap_or(HISTORY_LIMIT_DEFAULT).clamp(1, settings.history_page_max.max(1));
         match (&self.before, self.since) {
             (None, None) => Ok(HistoryQuery::Newest { limit }),

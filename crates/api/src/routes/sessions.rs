@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::{delete, get, patch, post, web};
-use chat::{ChatService, Conversation};
+use chat::{ChatService, Conversation, ConversationId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,6 +33,9 @@ pub(crate) struct SessionView {
     /// 最近一次活动的时间，毫秒。
     #[schema(example = 1_767_225_600_000_i64)]
     last_active_time: i64,
+    /// 未读的消息数，最多 999。
+    #[schema(example = 0)]
+    unread_count: u32,
     /// 最新的一条消息，只在列表里有。
     #[serde(skip_serializing_if = "Option::is_none")]
     last_message: Option<MessageView>,
@@ -46,8 +49,18 @@ impl From<Conversation> for SessionView {
             title: conversation.title,
             create_time: conversation.created_at.as_millis(),
             last_active_time: conversation.last_active_at.as_millis(),
+            unread_count: 0,
             last_message: None,
         }
+    }
+}
+
+impl SessionView {
+    /// The same with what is unread there, as it was counted.
+    fn with_unread(mut self, counts: &[(ConversationId, u32)]) -> Self {
+        let counted = counts.iter().find(|(id, _)| id.as_str() == self.session_id);
+        self.unread_count = counted.map_or(0, |(_, count)| *count);
+        self
     }
 }
 
@@ -116,9 +129,11 @@ pub(crate) async fn list_sessions(
     let request = query.request(&settings);
     let page = chat.sessions(caller.user_id, request).await?;
     let pagination = Pagination::of(&page, request);
+    let ids: Vec<_> = page.items.iter().map(|(conversation, _)| conversation.id.clone()).collect();
+    let unread = chat.unread(caller.user_id, &ids).await?;
     let sessions = page.items.into_iter().map(|(conversation, last)| SessionView {
         last_message: last.map(|message| MessageView::of(message, &producer)),
-        ..conversation.into()
+        ..SessionView::from(conversation).with_unread(&unread)
     });
     Ok(Reply::new(SessionsData { sessions: sessions.collect(), pagination }))
 }
@@ -130,7 +145,9 @@ pub(crate) async fn get_session(
     FromCaller(caller, PathText(id)): FromCaller<PathText>,
     chat: web::Data<ChatService>,
 ) -> Result<Reply<SessionData>, Problem> {
-    Ok(SessionData::reply(chat.session(caller.user_id, &id).await?))
+    let conversation = chat.session(caller.user_id, &id).await?;
+    let unread = chat.unread(caller.user_id, std::slice::from_ref(&conversation.id)).await?;
+    Ok(Reply::new(SessionData { session: SessionView::from(conversation).with_unread(&unread) }))
 }
 
 /// 会话的新标题。

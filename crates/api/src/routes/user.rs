@@ -1,15 +1,19 @@
 //! The person themselves: profile and balance.
 
+use std::sync::Arc;
+
 use actix_web::{get, put, web};
 use auth::{AuthService, ProfileChange, User};
 use billing::{Balance, BillingService};
 use chat::ChatService;
+use kernel::UserId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::detached::Writes;
 use crate::envelope::{Envelope, Reply};
 use crate::extract::{Body, CurrentUser, FromCaller};
+use crate::joined_rooms::JoinedRooms;
 use crate::problem::Problem;
 
 /// 用户。
@@ -103,17 +107,29 @@ pub(crate) struct ProfileData {
 }
 
 impl ProfileData {
-    /// Rooms, likes and skills have no count before they exist.
-    fn of(user: User, total_messages: u64, free_characters: &FreeCharacters) -> Self {
+    /// Likes and skills have no count before they exist.
+    fn of(user: User, totals: &Totals, free_characters: &FreeCharacters) -> Self {
         Self {
             user: UserView::of(user, false),
-            total_messages,
+            total_messages: totals.messages,
             total_likes: 0,
             owned_characters: free_characters.0,
             total_skill_level: 0,
-            joined_rooms: Vec::new(),
+            joined_rooms: totals.rooms.to_vec(),
             favorite_characters: Vec::new(),
         }
+    }
+}
+
+/// What other contexts know of a person.
+struct Totals {
+    messages: u64,
+    rooms: Arc<[String]>,
+}
+
+impl Totals {
+    async fn of(user: UserId, chat: &ChatService, rooms: &JoinedRooms) -> Result<Self, Problem> {
+        Ok(Self { messages: chat.message_count(user).await?, rooms: rooms.of(chat, user).await? })
     }
 }
 
@@ -128,10 +144,11 @@ pub(crate) async fn get_profile(
     auth: web::Data<AuthService>,
     chat: web::Data<ChatService>,
     free_characters: web::Data<FreeCharacters>,
+    joined_rooms: web::Data<JoinedRooms>,
 ) -> Result<Reply<ProfileData>, Problem> {
     let user = auth.profile(caller.user_id).await?;
-    let total_messages = chat.message_count(caller.user_id).await?;
-    Ok(Reply::new(ProfileData::of(user, total_messages, &free_characters)))
+    let totals = Totals::of(caller.user_id, &chat, &joined_rooms).await?;
+    Ok(Reply::new(ProfileData::of(user, &totals, &free_characters)))
 }
 
 /// 要改的资料；不写的不变。
@@ -180,10 +197,11 @@ pub(crate) async fn update_profile(
     auth: Writes<AuthService>,
     chat: web::Data<ChatService>,
     free_characters: web::Data<FreeCharacters>,
+    joined_rooms: web::Data<JoinedRooms>,
 ) -> Result<Reply<ProfileData>, Problem> {
     let user = auth.run(|auth| async move { auth.update_profile(caller.user_id, body.into()).await }).await?;
-    let total_messages = chat.message_count(caller.user_id).await?;
-    Ok(Reply::new(ProfileData::of(user, total_messages, &free_characters)))
+    let totals = Totals::of(caller.user_id, &chat, &joined_rooms).await?;
+    Ok(Reply::new(ProfileData::of(user, &totals, &free_characters)))
 }
 
 /// 余额，单位是点（百万分之一元）。

@@ -48,12 +48,12 @@ impl TextFrame {
 }
 
 /// A text frame of this text.
-pub(crate) fn text(text: &[u8]) -> Bytes {
+pub fn text(text: &[u8]) -> Bytes {
     whole(FIN_TEXT, text)
 }
 
 /// A binary frame.
-pub(crate) fn binary(data: &[u8]) -> Bytes {
+pub fn binary(data: &[u8]) -> Bytes {
     whole(FIN_BINARY, data)
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn pong(data: &[u8]) -> Bytes {
 }
 
 /// A close frame; without a code an empty one.
-pub(crate) fn close(code: Option<u16>) -> Bytes {
+pub fn close(code: Option<u16>) -> Bytes {
     match code {
         Some(code) => whole(FIN_CLOSE, &code.to_be_bytes()),
         None => whole(FIN_CLOSE, &[]),

@@ -37,13 +37,6 @@ pub(crate) struct HubRoom {
     feed: OnceCell<FeedHandle>,
 }
 
-impl HubRoom {
-    /// The feed; there is one from the first join on.
-    pub(crate) fn feed(&self) -> Option<&FeedHandle> {
-        self.feed.get()
-    }
-}
-
 impl Texts for HubRoom {
     fn room(&self) -> &str {
         self.id.as_str()

@@ -9,7 +9,6 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat::ConversationId;
 use futures::future::{Either, select};
 use kernel::{Clock, Timestamp};
 

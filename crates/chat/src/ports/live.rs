@@ -28,6 +28,14 @@ pub trait Broadcaster: Send + Sync {
     /// instance on the same bus.
     async fn publish(&self, conversation: &ConversationId, frame: Arc<Frame>) -> Result<(), PortError>;
 
+    /// Publishes several frames in this order, with one answer for all of them: after a failure any may be lost.
+    async fn publish_all(&self, frames: &[(ConversationId, Arc<Frame>)]) -> Result<(), PortError> {
+        for (conversation, frame) in frames {
+            self.publish(conversation, Arc::clone(frame)).await?;
+        }
+        Ok(())
+    }
+
     /// Watches a conversation from now on.
     ///
     /// MUST deliver every frame published after it returned, or [`BusSignal::Missed`] in its place. MUST hold a

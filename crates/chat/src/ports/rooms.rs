@@ -64,7 +64,7 @@ pub struct RoomSummary {
     pub room: Room,
     /// The viewer's membership, where there ever was one.
     pub member: Option<Member>,
-    /// Messages of others that the viewer has not read, at most [`UNREAD_MAX`].
+    /// Messages of others that the viewer has not read, at most [`UNREAD_MAX`]; 0 where they are no member.
     pub unread: u32,
     /// The newest message.
     pub last_message: Option<Message>,
@@ -141,8 +141,9 @@ pub trait RoomStore: Send + Sync {
     /// Stores rooms that are not there yet, by id, and leaves others as they are. Servers may do it at once.
     async fn ensure(&self, rooms: &[Room]) -> Result<(), PortError>;
 
-    /// Stores a new room or squad; its owner becomes a member (role `Owner`) without an event. Keys as in
-    /// [`super::ConversationStore::create`].
+    /// Stores a new room or squad; its owner becomes a member (role `Owner`) without an event. What is counted
+    /// begins with that, whatever the room says. Keys as in [`super::ConversationStore::create`]; one that made
+    /// something of another kind MUST be answered by `Conflict`.
     async fn create(&self, room: &Room, once: Option<&Once>) -> Result<RoomCreateOutcome, PortError>;
 
     /// A room or squad, closed ones too.
@@ -151,7 +152,7 @@ pub trait RoomStore: Send + Sync {
     /// What is known of a person and a conversation of **any** kind, in one read. `None` where there is none.
     async fn standing(&self, id: &ConversationId, user: UserId) -> Result<Option<Standing>, PortError>;
 
-    /// Changes a room. `false` if there is none.
+    /// Changes a room. `false` if there is none. A room that is closed stays closed since the first time.
     async fn change(&self, id: &ConversationId, change: &RoomChange) -> Result<bool, PortError>;
 
     /// The code that lets strangers in, if one was made.
@@ -160,8 +161,9 @@ pub trait RoomStore: Send + Sync {
     /// A page of rooms.
     async fn list(&self, query: &RoomQuery, page: PageRequest) -> Result<Page<RoomSummary>, PortError>;
 
-    /// Makes somebody a member and appends `member joined`: all or nothing, once. MUST hold the room's limit of
-    /// members under concurrent joins.
+    /// Makes somebody a member and appends `member joined`: all or nothing, once; what was said before counts as
+    /// read. MUST hold the room's limit of members under concurrent joins. Whoever comes back keeps what was counted
+    /// and how long they are muted, and no office; the owner needs no code.
     async fn join(&self, join: &Join) -> Result<JoinOutcome, PortError>;
 
     /// Ends a membership and appends `member` with this action; the seq, or `None` where there was no membership
@@ -174,7 +176,7 @@ pub trait RoomStore: Send + Sync {
         at: Timestamp,
     ) -> Result<Option<u64>, PortError>;
 
-    /// Changes a membership. `false` if there is none.
+    /// Changes a membership, over ones too. `false` if there is none.
     async fn change_member(
         &self,
         id: &ConversationId,
@@ -190,7 +192,7 @@ pub trait RoomStore: Send + Sync {
     async fn mark_read(&self, id: &ConversationId, user: UserId, seq: u64) -> Result<Option<u64>, PortError>;
 
     /// Messages of others that somebody has not read in these conversations of any kind, at most [`UNREAD_MAX`]
-    /// each; one read.
+    /// each, 0 where they may not read; unknown ones are left out. One read.
     async fn unread(
         &self,
         user: UserId,

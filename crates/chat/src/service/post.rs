@@ -65,6 +65,17 @@ impl ChatService {
         self.append(&room, NewMessage { turn, ..message }).await
     }
 
+    /// The message that the person sent to a conversation under an id of their own.
+    pub async fn sent(
+        &self,
+        user: UserId,
+        id: &ConversationId,
+        client_msg_id: &str,
+    ) -> Result<MessageId, ChatError> {
+        let found = self.inner.ports.log.by_client_msg_id(id, user, client_msg_id).await?;
+        found.map(|message| message.id).ok_or(ChatError::NotFound)
+    }
+
     /// A session's question. Mentions and answers mean nothing where two talk.
     async fn ask_in_session(
         &self,
@@ -152,7 +163,7 @@ impl ChatService {
                 let posted = Posted { message_id: message.id, seq, at: message.at, duplicate: false };
                 self.inner.announce(&room.id, vec![said_event(&message, seq, author)]);
                 self.cut_unasked(room, &message).await;
-                if let Some(turn) = message.turn {
+                if let Some(turn) = &message.turn {
                     self.begin_turn(turn);
                 }
                 Ok(posted)

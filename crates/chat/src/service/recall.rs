@@ -69,7 +69,7 @@ impl ChatService {
     }
 
     /// Whose words a message goes back to: its author, or who asked what it answers.
-    async fn asker(&self, message: &Message) -> Result<Option<UserId>, ChatError> {
+    pub(super) async fn asker(&self, message: &Message) -> Result<Option<UserId>, ChatError> {
         let mut author = message.author.clone();
         let mut answers = message.reply_to;
         for _ in 0..ANSWERS_MAX {
@@ -133,13 +133,18 @@ impl ChatService {
     /// Cuts the turns that a message began, and stops its replies. Repeated with the recall, since an earlier try may
     /// have ended half-way.
     async fn cut_what_followed(&self, question: &Message, standing: &Standing) -> Result<(), ChatError> {
+        let ports = &self.inner.ports;
+        let mut steps = Vec::new();
         if standing.kind != ConversationKind::Session {
             self.cut_turns_of(question).await;
+            steps.extend(ports.turns.of_question(question.id).await?.into_iter().flat_map(|turn| turn.steps));
         }
-        for reply in self.inner.ports.log.streaming(&question.conversation_id).await? {
-            if reply.reply_to == Some(question.id) {
-                self.stop_reply(&reply).await?;
-            }
+        let is_of_it = |reply: &Message| {
+            reply.reply_to == Some(question.id) || steps.iter().any(|step| step.reply == reply.id)
+        };
+        let growing = ports.log.streaming(&question.conversation_id).await?;
+        for reply in growing.iter().filter(|reply| is_of_it(reply)) {
+            self.stop_reply(reply).await?;
         }
         Ok(())
     }

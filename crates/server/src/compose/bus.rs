@@ -14,33 +14,38 @@ use anyhow::Context;
 use auth::FallbackRateLimiter;
 use auth::ports::{RateLimiter, RevocationFeed};
 use chat::ports::{Broadcaster, Presence, StreamBuffer};
-use kernel::Clock;
+use chat::{InstanceId, Lane, local_first};
 
+use super::Foundation;
 use crate::config::Config;
 use crate::health::Check;
 
 /// Frames kept for a slow watcher before it is told to read the log.
-const FRAMES_MAX: usize = 128;
+const FRAMES_MAX: usize = 256;
 /// Counters of rates kept in this process.
 const COUNTERS_MAX: usize = 50_000;
 /// Ended sessions kept for a slow listener before it forgets what it remembers.
 const SIGNALS_MAX: usize = 1_024;
 
-/// What carries frames, growing text, counters and news of ended sessions.
+/// Counters and news of ended sessions, and the way to all that instances share.
 pub(super) struct Bus {
-    pub(super) broadcaster: Arc<dyn Broadcaster>,
-    pub(super) buffer: Arc<dyn StreamBuffer>,
-    pub(super) presence: Arc<dyn Presence>,
     pub(super) limiter: Arc<dyn RateLimiter>,
     pub(super) feed: Arc<dyn RevocationFeed>,
     redis: Option<RedisConnection>,
 }
 
+/// What carries frames, growing text, and who is here.
+pub(super) struct Live {
+    pub(super) broadcaster: Arc<dyn Broadcaster>,
+    pub(super) buffer: Arc<dyn StreamBuffer>,
+    pub(super) presence: Arc<dyn Presence>,
+}
+
 impl Bus {
     /// What `bus.url` names. Redis is not waited for: without it the server still answers what the database knows.
-    pub(super) fn open(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
         if config.bus.url.starts_with("memory:") {
-            return Ok(Self::in_process(clock));
+            return Ok(Self::in_process());
         }
         let limits = RedisLimits {
             connections_max: usize::try_from(config.bus.connections_max)?,
@@ -52,13 +57,8 @@ impl Bus {
         Ok(Self::in_redis(redis))
     }
 
-    /// Within this process.
-    pub(super) fn in_process(clock: &Arc<dyn Clock>) -> Self {
-        let bus = MemoryBroadcaster::new(FRAMES_MAX);
+    fn in_process() -> Self {
         Self {
-            buffer: Arc::new(MemoryStreamBuffer::new(bus.clone(), Arc::clone(clock))),
-            broadcaster: Arc::new(bus),
-            presence: Arc::new(MemoryPresence::default()),
             limiter: Arc::new(MemoryRateLimiter::new(COUNTERS_MAX)),
             feed: Arc::new(MemoryRevocationFeed::new(SIGNALS_MAX)),
             redis: None,
@@ -70,12 +70,31 @@ impl Bus {
         let counted = Arc::new(RedisRateLimiter::new(&redis));
         let limiter = FallbackRateLimiter::new(counted, Arc::new(MemoryRateLimiter::new(COUNTERS_MAX)));
         Self {
-            broadcaster: Arc::new(RedisBroadcaster::start(&redis, FRAMES_MAX)),
-            buffer: Arc::new(RedisStreamBuffer::new(&redis)),
-            presence: Arc::new(RedisPresence::new(&redis)),
             limiter: Arc::new(limiter),
             feed: Arc::new(RedisRevocationFeed::new(&redis)),
             redis: Some(redis),
+        }
+    }
+
+    /// What an instance at work needs: in this process, and with Redis behind it for the other instances.
+    pub(super) fn live(&self, on: &Foundation, instance: InstanceId) -> Live {
+        let bus = MemoryBroadcaster::new(FRAMES_MAX);
+        let buffer = MemoryStreamBuffer::new(bus.clone(), Arc::clone(&on.clock));
+        let local = Lane { broadcaster: Arc::new(bus), buffer: Arc::new(buffer) };
+        let Some(redis) = &self.redis else {
+            let Lane { broadcaster, buffer } = local;
+            return Live { broadcaster, buffer, presence: Arc::new(MemoryPresence::default()) };
+        };
+        let redis = redis.clone().speaking_as(instance.as_uuid().into_bytes());
+        let remote = Lane {
+            broadcaster: Arc::new(RedisBroadcaster::start(&redis, FRAMES_MAX)),
+            buffer: Arc::new(RedisStreamBuffer::new(&redis)),
+        };
+        let (broadcaster, buffer) = local_first(local, remote, Arc::clone(&on.clock), Arc::clone(&on.tasks));
+        Live {
+            broadcaster: Arc::new(broadcaster),
+            buffer: Arc::new(buffer),
+            presence: Arc::new(RedisPresence::new(&redis)),
         }
     }
 

@@ -67,7 +67,7 @@ impl Console {
         let secrets = Secrets::load(config, on.entropy.as_ref())?;
         let ids = Arc::new(Ids::new(Arc::clone(&on.clock), Arc::clone(&on.entropy)));
         let stores = Stores::open(config).await?;
-        let bus = Bus::open(config, &on.clock)?;
+        let bus = Bus::open(config)?;
         let auth = sign_in::service(config, &on, &ids, secrets, &stores, &bus)?;
         Ok(Self { auth, users: stores.users(), bus_check: bus.check(), stores })
     }

@@ -25,7 +25,7 @@ pub struct Finding {
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let clock: std::sync::Arc<dyn kernel::Clock> = std::sync::Arc::new(SystemClock::default());
     let mut findings = vec![data(config), secrets(config), store(config).await, library_and_index().await];
-    findings.push(match Bus::open(config, &clock) {
+    findings.push(match Bus::open(config) {
         Ok(bus) => match bus.check() {
             Some(check) => answer("bus", &check).await,
             None => well("bus", "in this process".to_owned()),

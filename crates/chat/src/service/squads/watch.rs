@@ -116,10 +116,7 @@ impl Watch {
                     self.look().await;
                 }
             }
-            FeedItem::TurnOver { question } if *question == self.question => {
-                self.look().await;
-                self.end();
-            }
+            FeedItem::TurnOver { question } if *question == self.question => self.look().await,
             FeedItem::Notice { question, notice, .. } if *question == self.question => {
                 let failure = match notice {
                     Notice::InsufficientBalance => SquadFailure::InsufficientBalance,
