@@ -4,7 +4,10 @@ mod bad_input;
 mod billing;
 mod characters;
 mod dropped;
+mod events;
 mod frame;
+mod gateway;
+mod home;
 mod idempotency;
 mod knowledge;
 mod limits;
@@ -13,9 +16,13 @@ mod model_failures;
 mod operations;
 mod ownership;
 mod profile;
+mod room_members;
+mod room_messages;
+mod rooms;
 mod sessions;
 mod sign_in;
 mod sign_ins;
+mod squads;
 mod streams;
 mod surface;
 
@@ -36,4 +43,4 @@ macro_rules! on_both_profiles {
         }
     };
 }
-pub(crate) pub(crate) use on_both_profiles;
+pub(crate) use on_both_profiles;
