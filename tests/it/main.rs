@@ -24,3 +24,4 @@ mod library;
 mod reply_model;
 mod sql;
 mod toolchain;
+mod ws;

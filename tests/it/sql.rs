@@ -1,6 +1,7 @@
 //! The SQL store below its ports: schema, migrations, restarts, and callers that vanish.
 
 mod cancelled;
+mod group_commit;
 mod schema;
 mod server_time;
 

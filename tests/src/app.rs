@@ -6,12 +6,14 @@
 mod events;
 mod index;
 mod person;
+mod socket;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use api::Gateway;
 use auth::{Role, Standing};
 use kernel::{Clock, ManualClock};
 use reqwest::header::HeaderMap;
@@ -30,6 +32,7 @@ use crate::fakes::wechat::{self, FakeWechat};
 
 pub use events::{Event, Events, text_of};
 pub use person::Person;
+pub use socket::Socket;
 
 /// What the server stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +51,7 @@ pub struct TestApp {
     pub model: Option<FakeOpenAi>,
     client: Client,
     config: Config,
-    stop: CancellationToken,
-    running: Option<Running>,
+    server: Served,
     clock: Option<Arc<dyn Clock>>,
     _guards: Guards,
 }
@@ -114,13 +116,18 @@ impl TestApp {
 
     /// Stops the server as SIGTERM does and starts another on the same data.
     pub async fn restart(&mut self) {
-        self.stop.cancel();
-        if let Some(running) = self.running.take() {
+        self.server.stop.cancel();
+        if let Some(running) = self.server.running.take() {
             let ended = tokio::task::spawn_blocking(|| running.join()).await.expect("a thread to wait");
             ended.expect("the server does not panic").expect("the server stops in order");
         }
-        let (base, stop, running) = serve(self.config.clone(), self.clock.clone()).await;
-        (self.base, self.stop, self.running) = (base, stop, Some(running));
+        self.server = serve(self.config.clone(), self.clock.clone()).await;
+        self.base.clone_from(&self.server.base);
+    }
+
+    /// The server's sockets.
+    pub fn gateway(&self) -> &Gateway {
+        &self.server.gateway
     }
 
     /// The model endpoint.
@@ -220,16 +227,25 @@ impl Place {
         change(&mut config);
         let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().expect("an HTTP client");
         index::lend(&config.data.dir);
-        let (base, stop, running) = serve(config.clone(), clock.clone()).await;
+        let server = serve(config.clone(), clock.clone()).await;
+        let base = server.base.clone();
         index::keep(&config.data.dir);
-        TestApp { base, model, client, config, stop, running: Some(running), clock, _guards: guards }
+        TestApp { base, model, client, config, server, clock, _guards: guards }
     }
 }
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.server.stop.cancel();
     }
+}
+
+/// A server that runs.
+struct Served {
+    base: String,
+    stop: CancellationToken,
+    gateway: Arc<Gateway>,
+    running: Option<Running>,
 }
 
 /// The password of every test person.
@@ -249,14 +265,15 @@ fn load(variables: &[(&str, &str)]) -> Config {
 type Running = JoinHandle<anyhow::Result<()>>;
 
 /// A server on a thread of its own, since its future cannot move between threads; its tasks run on the test's runtime.
-async fn serve(config: Config, clock: Option<Arc<dyn Clock>>) -> (String, CancellationToken, Running) {
+async fn serve(config: Config, clock: Option<Arc<dyn Clock>>) -> Served {
     let hooks = Hooks { clock, ..Hooks::default() };
     let application = Application::build_with(config, hooks).await.expect("the server starts");
     let base = format!("http://{}", application.addr());
     let stop = CancellationToken::new();
+    let gateway = Arc::clone(application.gateway());
     let (runtime, stopped) = (Handle::current(), stop.clone());
     let running = std::thread::spawn(move || runtime.block_on(application.run_until_stopped(stopped)));
-    (base, stop, running)
+    Served { base, stop, gateway, running: Some(running) }
 }
 
 /// Sends a request and reads the answer whole.

@@ -13,6 +13,8 @@ on_both_databases! {
     an_empty_history_still_has_a_head,
     a_growing_reply_shows_its_last_checkpoint,
     events_follow_a_cursor,
+    events_show_their_messages_as_they_are,
+    heads_are_read_at_once,
     a_question_leads_to_its_reply,
     a_senders_own_id_names_the_message,
     a_persons_messages_are_counted,

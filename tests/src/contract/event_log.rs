@@ -35,11 +35,11 @@ pub async fn an_exchange_is_stored_whole(chat: &StoredChat) {
         EventBody::Message { message_id: question.id },
         EventBody::AiStart { message_id: reply.id, generation: 1 },
     ];
-    let events = bodies.into_iter().zip(1..).map(|(body, seq)| Event {
-        seq,
+    let events = bodies.into_iter().zip([asked, started]).map(|(body, message)| Event {
+        seq: message.seq,
         body,
         created_at: exchange.at,
-        message: None,
+        message: Some(message),
         author: None,
     });
     assert_eq!(chat.log.events(&conversation.id, 0, 10).await.unwrap(), events.collect::<Vec<_>>());
@@ -199,6 +199,7 @@ pub async fn an_end_is_stored_whole(chat: &StoredChat) {
     };
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].seq, &events[0].body, events[0].created_at), (3, &body, end.at));
+    assert_eq!(events[0].message, message);
     let saga = chat.generations.get(exchange.reply.id).await.unwrap().unwrap();
     assert_eq!((saga.state, saga.charge), (GenerationState::Ended, end.charge));
     let moved = chat.conversations.get(&conversation.id).await.unwrap().unwrap();

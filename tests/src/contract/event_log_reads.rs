@@ -1,7 +1,8 @@
 //! What every [`chat::ports::EventLog`] must do: reads of what was appended.
 
 use chat::conversation::Conversation;
-use chat::ports::{Exchange, HistoryPage, HistoryQuery};
+use chat::message::MessageStatus;
+use chat::ports::{Exchange, Head, HistoryPage, HistoryQuery};
 use kernel::MessageId;
 
 use super::stored_chat::{StoredChat, end_of};
@@ -98,6 +99,33 @@ pub async fn events_follow_a_cursor(chat: &StoredChat) {
     let rest = chat.log.events(&conversation.id, 4, 100).await.unwrap();
     assert_eq!(rest.iter().map(|event| event.seq).collect::<Vec<_>>(), [5, 6]);
     assert_eq!(chat.log.events(&conversation.id, 6, 100).await.unwrap(), []);
+}
+
+/// An event shows its message as it is now, not as it was then.
+pub async fn events_show_their_messages_as_they_are(chat: &StoredChat) {
+    let conversation = chat.conversation(chat.id()).await;
+    let exchange = chat.appended(&conversation).await;
+    chat.generations.checkpoint(exchange.reply.id, 1, "学了又").await.unwrap();
+    let growing = chat.log.events(&conversation.id, 1, 1).await.unwrap().remove(0).message.unwrap();
+    assert_eq!((growing.status, growing.content.as_str()), (MessageStatus::Streaming, "学了又"));
+    chat.log.append_end(&end_of(&exchange)).await.unwrap();
+    let whole = chat.log.message(exchange.reply.id).await.unwrap();
+    for event in chat.log.events(&conversation.id, 1, 9).await.unwrap() {
+        assert_eq!(event.message, whole);
+    }
+}
+
+/// Heads of what is there, at once; what is not is left out.
+pub async fn heads_are_read_at_once(chat: &StoredChat) {
+    let (told, _) = told(chat, 1).await;
+    let silent = chat.conversation(chat.id()).await;
+    let unknown = chat.new_conversation(chat.id());
+    let ids = [&told, &unknown, &silent].map(|conversation| conversation.id.clone());
+    let mut heads = chat.log.heads(&ids).await.unwrap();
+    heads.sort_by_key(|head| head.seq);
+    let head = |of: &Conversation, seq| Head { conversation_id: of.id.clone(), seq, epoch: of.epoch.clone() };
+    assert_eq!(heads, [head(&silent, 0), head(&told, 3)]);
+    assert_eq!(chat.log.heads(&[]).await.unwrap(), []);
 }
 
 /// A question leads to its reply; a reply to nothing.

@@ -1,0 +1,7 @@
+//! The gateway over real sockets: every scenario on both profiles.
+
+mod auth;
+mod envelope;
+mod life;
+mod limits;
+mod rooms;
