@@ -2,6 +2,7 @@
 
 mod completion;
 mod ending;
+mod feeds;
 mod posting;
 mod recall;
 mod rooms;

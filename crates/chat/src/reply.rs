@@ -1,5 +1,6 @@
 //! The owner's side of a reply: read the model, flush to watchers, keep checkpoints, end once.
 
+mod checkpoint;
 mod closing;
 mod writer;
 

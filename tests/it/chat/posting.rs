@@ -157,7 +157,8 @@ async fn a_message_goes_out_with_its_author_and_also_without(backend: &Backend) 
 
 async fn answers_and_mentions_are_of_the_room(backend: &Backend) {
     let house = House::on(backend);
-    let room = house.room(NewRoom { characters: vec!["classics_kongzi".to_owned()], ..NewRoom::default() }).await;
+    let room =
+        house.room(NewRoom { characters: vec!["classics_kongzi".to_owned()], ..NewRoom::default() }).await;
     let elsewhere = house.room(NewRoom::default()).await;
     let other = post(&house, house.user, &elsewhere, text("学")).await.unwrap();
     let own = post(&house, house.user, &room, text("学")).await.unwrap();

@@ -98,7 +98,11 @@ async fn a_recalled_question_is_not_told_to_the_model_again(backend: &Backend) {
 }
 
 /// A reply of the house's person that has said so much.
-async fn growing(house: &mut House, backend: &Backend, text: &str) -> (Asked, tests::fakes::scripted_model::Call) {
+async fn growing(
+    house: &mut House,
+    backend: &Backend,
+    text: &str,
+) -> (Asked, tests::fakes::scripted_model::Call) {
     let session = house.session().await;
     let asked = house.ask(&session, "问").await.unwrap();
     let mut bus = house.listen(&session.id).await;

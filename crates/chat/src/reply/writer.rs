@@ -9,6 +9,7 @@ use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
 use kernel::{Timestamp, TokenUsage};
 
+use super::checkpoint::Checkpoints;
 use super::{Closing, ReplyJob};
 use crate::event::{Frame, utf16_length};
 use crate::marker::MarkerFilter;
@@ -21,8 +22,8 @@ const FLUSH_WINDOW_MS: i64 = 50;
 const FLUSH_BYTES: usize = 2_048;
 /// With nothing to flush, the stop flag is still looked at this often.
 const CONTACT_MS: i64 = 1_000;
-const CHECKPOINT_MS: i64 = 2_000;
-const CHECKPOINT_BYTES: usize = 2_048;
+/// So many events that are there already are taken before anything is flushed.
+const READY_MAX: usize = 64;
 /// A reply may take so long from its first text on.
 const TOTAL_MS: i64 = 600_000;
 /// A model's name longer than this is not one.
@@ -44,6 +45,25 @@ enum Halt {
     Fenced,
 }
 
+/// What the model's stream brought.
+enum Next {
+    Event(ReplyEvent),
+    Failed(ModelError),
+    Over,
+    /// Nothing; something else is due.
+    Woken,
+}
+
+impl Next {
+    fn of(item: Option<Result<ReplyEvent, ModelError>>) -> Self {
+        match item {
+            Some(Ok(event)) => Self::Event(event),
+            Some(Err(error)) => Self::Failed(error),
+            None => Self::Over,
+        }
+    }
+}
+
 pub(super) struct Writer<'a> {
     inner: &'a Arc<Inner>,
     job: &'a ReplyJob,
@@ -54,12 +74,10 @@ pub(super) struct Writer<'a> {
     /// How much of it watchers have, in bytes and in UTF-16 units.
     flushed_bytes: usize,
     flushed_units: u32,
-    checkpointed_bytes: usize,
     last_contact: Option<Timestamp>,
-    last_checkpoint: Timestamp,
-    /// Whether the last try failed: then the next one waits, so that an outage is not met with a storm.
+    checkpoints: Checkpoints,
+    /// Whether the last flush failed: then the next one waits, so that an outage is not met with a storm.
     buffer_failed: bool,
-    checkpoint_failed: bool,
     first_text: Option<Timestamp>,
     usage: Option<TokenUsage>,
     finished: Option<(FinishReason, Option<String>)>,
@@ -76,11 +94,9 @@ impl<'a> Writer<'a> {
             text: String::new(),
             flushed_bytes: 0,
             flushed_units: 0,
-            checkpointed_bytes: 0,
             last_contact: None,
-            last_checkpoint: inner.now(),
+            checkpoints: Checkpoints::new(job.request.message_id, job.generation, inner.now()),
             buffer_failed: false,
-            checkpoint_failed: false,
             first_text: None,
             usage: None,
             finished: None,
@@ -120,24 +136,47 @@ impl<'a> Writer<'a> {
     }
 
     async fn read(&mut self, mut events: ReplyEvents) -> Result<Closing, Halt> {
+        let mut ready = None;
         loop {
-            let wake = self.inner.runtime.clock.sleep_until(self.wake_at());
-            let next = match select(events.next(), wake).await {
-                Either::Left((next, _)) => Some(next),
-                Either::Right(((), _)) => None,
+            let next = match ready.take() {
+                Some(next) => next,
+                None => self.next(&mut events).await,
             };
             match next {
-                Some(Some(Ok(event))) => self.take(event),
-                Some(Some(Err(error))) if self.finished.is_none() => return Ok(self.failed(&error)),
+                Next::Event(event) => {
+                    self.take(event);
+                    ready = self.take_ready(&mut events);
+                }
+                Next::Failed(error) if self.finished.is_none() => return Ok(self.failed(&error)),
                 // The model has said that it is finished; what breaks afterwards cost nothing.
-                Some(Some(Err(_)) | None) => return Ok(self.ended()),
-                None => {}
+                Next::Failed(_) | Next::Over => return Ok(self.ended()),
+                Next::Woken => {}
             }
             if let Some(closing) = self.over_limit() {
                 return Ok(closing);
             }
             self.tend().await?;
         }
+    }
+
+    async fn next(&self, events: &mut ReplyEvents) -> Next {
+        let wake = self.inner.runtime.clock.sleep_until(self.wake_at());
+        match select(events.next(), wake).await {
+            Either::Left((next, _)) => Next::of(next),
+            Either::Right(((), _)) => Next::Woken,
+        }
+    }
+
+    /// Takes what has come already, so that a fast model costs one look at the clock for many words. Answers with
+    /// the first thing that is no event.
+    fn take_ready(&mut self, events: &mut ReplyEvents) -> Option<Next> {
+        for _ in 0..READY_MAX {
+            match Next::of(events.next().now_or_never()?) {
+                Next::Event(event) => self.take(event),
+                other => return Some(other),
+            }
+        }
+        None
     }
 
     fn take(&mut self, event: ReplyEvent) {
@@ -176,11 +215,10 @@ impl<'a> Writer<'a> {
         if now >= self.wake_at() || much {
             self.flush().await?;
         }
-        let new_bytes = self.text.len() - self.checkpointed_bytes;
-        let due = now.millis_since(self.last_checkpoint) >= CHECKPOINT_MS && new_bytes > 0;
-        if due || (new_bytes >= CHECKPOINT_BYTES && !self.checkpoint_failed) {
-            self.checkpoint(now).await?;
+        if self.checkpoints.is_fenced() {
+            return Err(Halt::Fenced);
         }
+        self.checkpoints.tend(self.inner, &self.text, now);
         Ok(())
     }
 
@@ -261,24 +299,6 @@ impl<'a> Writer<'a> {
             }
             Err(error) => {
                 tracing::warn!(%error, message.id = %message_id, "the stream buffer is unreachable");
-            }
-        }
-    }
-
-    async fn checkpoint(&mut self, now: Timestamp) -> Result<(), Halt> {
-        self.last_checkpoint = now;
-        let message_id = self.job.request.message_id;
-        let kept = self.inner.ports.generations.checkpoint(message_id, self.job.generation, &self.text).await;
-        self.checkpoint_failed = kept.is_err();
-        match kept {
-            Ok(true) => {
-                self.checkpointed_bytes = self.text.len();
-                Ok(())
-            }
-            Ok(false) => Err(Halt::Fenced),
-            Err(error) => {
-                tracing::warn!(%error, message.id = %message_id, "a checkpoint failed; the next one will do");
-                Ok(())
             }
         }
     }
