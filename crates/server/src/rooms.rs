@@ -110,7 +110,11 @@ fn room(entry: Entry, epoch: String, now: Timestamp) -> Room {
             skill_bonuses: bonuses.collect(),
             require_level: entry.require_level,
         },
-        settings: RoomSettings { max_members: MEMBERS_MAX, ..RoomSettings::default() },
+        settings: RoomSettings {
+            max_members: MEMBERS_MAX,
+            allow_guest_join: true,
+            ..RoomSettings::default()
+        },
         characters: entry.characters,
         epoch,
         head: 0,
