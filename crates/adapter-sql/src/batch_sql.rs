@@ -86,15 +86,15 @@ const TURNS_SQLITE: &str = "INSERT INTO turns (id, conversation_id, question, as
      value ->> 'follow_ups_left', value ->> 'state', unhex(value ->> 'owner'), value ->> 'created_at' \
      FROM json_each($1)";
 
-const MESSAGES_SQLITE: &str = "INSERT INTO messages (id, conversation_id, seq, last_seq, author_user, content, \
-     status, reply_to, client_msg_id, body_hash, generation, mentions, created_at) SELECT unhex(value ->> 'id'), \
-     value ->> 'conversation_id', value ->> 'seq', value ->> 'seq', unhex(value ->> 'author_user'), \
-     value ->> 'content', 'done', unhex(value ->> 'reply_to'), value ->> 'client_msg_id', value ->> 'body_hash', \
-     0, value ->> 'mentions', value ->> 'created_at' FROM json_each($1)";
+const MESSAGES_SQLITE: &str = "WITH i AS MATERIALIZED (SELECT value AS v FROM jsonb_each($1)) INSERT INTO messages (id, conversation_id, seq, last_seq, author_user, content, \
+     status, reply_to, client_msg_id, body_hash, generation, mentions, created_at) SELECT unhex(v ->> 'id'), \
+     v ->> 'conversation_id', v ->> 'seq', v ->> 'seq', unhex(v ->> 'author_user'), \
+     v ->> 'content', 'done', unhex(v ->> 'reply_to'), v ->> 'client_msg_id', v ->> 'body_hash', \
+     0, v ->> 'mentions', v ->> 'created_at' FROM i";
 
-const EVENTS_SQLITE: &str = "INSERT INTO events (conversation_id, seq, kind, body, subject, created_at) \
-     SELECT value ->> 'conversation_id', value ->> 'seq', 'message', value ->> 'event', \
-     unhex(value ->> 'id'), value ->> 'created_at' FROM json_each($1)";
+const EVENTS_SQLITE: &str = "WITH i AS MATERIALIZED (SELECT value AS v FROM jsonb_each($1)) INSERT INTO events (conversation_id, seq, kind, body, subject, created_at) \
+     SELECT v ->> 'conversation_id', v ->> 'seq', 'message', v ->> 'event', \
+     unhex(v ->> 'id'), v ->> 'created_at' FROM i";
 
 /// A locked conversation, moved on by each message that is accepted.
 pub(crate) struct Head {

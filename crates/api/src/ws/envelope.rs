@@ -241,7 +241,8 @@ mod tests {
     fn a_refusal_has_slug_and_words_and_names_its_fields() {
         let tag = Tag::push(Op::Join);
         let frame = tag.error(&Problem::new(Slug::Unauthorized), Language::Chinese);
-        let expected = r#"{"op":"room.join","event":"error","code":401,"error":"unauthorized","detail":"请先登录"}"#;
+        let expected =
+            r#"{"op":"room.join","event":"error","code":401,"error":"unauthorized","detail":"请先登录"}"#;
         assert_eq!(frame[2..], *expected.as_bytes());
         let frame = tag.error(&Problem::field("roomId", Rule::Required), Language::English);
         assert!(String::from_utf8_lossy(&frame).contains(r#""fields":[{"field":"roomId","rule":"required""#));

@@ -170,8 +170,10 @@ mod tests {
     fn a_fragmented_text_with_a_ping_inside_is_one_text() {
         let mut assembler = Assembler::new(64);
         let wire = [frame(0x01, "学".as_bytes()), frame(0x89, b"p"), frame(0x80, "而".as_bytes())].concat();
-        let expected =
-            vec![Inbound::Ping(Bytes::from_static(b"p")), Inbound::Text(Bytes::from_static("学而".as_bytes()))];
+        let expected = vec![
+            Inbound::Ping(Bytes::from_static(b"p")),
+            Inbound::Text(Bytes::from_static("学而".as_bytes())),
+        ];
         assert_eq!(all(&mut assembler, &wire), Ok(expected));
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chat::{Completion, CompletionEvent, Failure};
 use chat::prompt::PromptRole;
+use chat::{Completion, CompletionEvent, Failure};
 use futures::StreamExt;
 use futures::future::abortable;
 use serde::{Deserialize, Serialize};

@@ -10,6 +10,7 @@ use super::{Call, Work, work};
 use crate::problem::{Problem, Rule};
 use crate::ws::envelope::Request;
 use crate::ws::room_ops::room_id;
+use crate::ws::session::Session;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,8 +39,8 @@ pub(super) fn message_id(text: &str) -> Result<MessageId, Problem> {
     text.parse().map_err(|_invalid| Problem::not_found())
 }
 
-/// Says something.
-pub(in crate::ws) fn send(request: &Request) -> Result<Work, Problem> {
+/// Says something: looked at beside what was said before, appended behind it.
+pub(in crate::ws) fn send(session: &Session, request: &Request) -> Result<Work, Problem> {
     let data: SendData = request.data()?;
     let reply_to = data.reply_to_message_id.as_deref().map(message_id).transpose()?;
     let client_msg_id = data.client_msg_id;
@@ -49,8 +50,9 @@ pub(in crate::ws) fn send(request: &Request) -> Result<Work, Problem> {
         reply_to,
         client_msg_id: Some(client_msg_id.clone()),
     };
+    let place = session.connection().state.borrow_mut().posts.place();
     Ok(work(async move |call: Arc<Call>| {
-        let posted = call.gateway.chat.post(call.user()?, &data.room_id, draft).await?;
+        let posted = call.gateway.chat.post_at(call.user()?, &data.room_id, draft, place).await?;
         call.answer(
             "ack",
             &SentAck {
