@@ -36,4 +36,4 @@ macro_rules! on_both_profiles {
         }
     };
 }
-pub(crate) pub(crate) use on_both_profiles;
+pub(crate) use on_both_profiles;
