@@ -36,6 +36,8 @@ pub const WELCOME: i64 = 1_000_000;
 /// Prices of the one model: a credit for each token of the prompt, four for each of the answer.
 pub const TARIFF: Tariff = Tariff { miss: 1_000_000, hit: 20_000, output: 4_000_000 };
 const OUTPUT_TOKENS_MAX: u32 = 4_000;
+/// Names the hold of what a test sets aside.
+const SET_ASIDE: MessageId = Id::from_uuid(uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_beef));
 
 /// One server process: its services, and the calls that its model gets.
 pub struct House {
@@ -210,20 +212,30 @@ impl House {
         (balance.available.get(), balance.held.get())
     }
 
-    /// Sets all credits of a new account aside but so many.
+    /// Leaves so many credits of a new account; the others are set aside.
     pub async fn leave_only(&self, credits: i64) {
-        let set_aside = u32::try_from(WELCOME - credits).expect("fewer than the account has");
+        self.set_aside(WELCOME - credits).await;
+        assert_eq!(self.balance().await, (credits, WELCOME - credits));
+    }
+
+    /// Sets so many credits aside.
+    pub async fn set_aside(&self, credits: i64) {
         let request = billing::HoldRequest {
-            message_id: Id::from_uuid(uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_beef)),
+            message_id: SET_ASIDE,
             user: self.user,
             model_alias: "default".to_owned(),
-            prompt_tokens_max: set_aside,
+            prompt_tokens_max: u32::try_from(credits).expect("as many as an account has"),
             output_tokens_wanted: 0,
             output_tokens_min: 0,
             at: kernel::Clock::now(&*self.clock),
         };
         self.billing.reserve(request).await.expect("a hold");
-        assert_eq!(self.balance().await, (credits, WELCOME - credits));
+    }
+
+    /// Gives back what was set aside.
+    pub async fn give_back_all(&self) {
+        let now = kernel::Clock::now(&*self.clock);
+        self.billing.void(SET_ASIDE, now).await.expect("the hold is freed");
     }
 
     /// Reads a stream to its end while the clock runs.

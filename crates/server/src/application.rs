@@ -81,7 +81,17 @@ impl Application {
         composition.correct(&system_clock).await;
         composition.services.auth.start();
         composition.worker.renew_lease().await;
-        Ok(Self { addr, server, composition, gateway, system_clock, tasks, stopping, stop_longest, runs_worker })
+        Ok(Self {
+            addr,
+            server,
+            composition,
+            gateway,
+            system_clock,
+            tasks,
+            stopping,
+            stop_longest,
+            runs_worker,
+        })
     }
 
     /// Where it listens.
@@ -107,7 +117,17 @@ impl Application {
     /// Serves until `stop` is cancelled; then accepts nothing more, waits for what is running, and gives up the
     /// lease, so that another instance may finish the rest at once.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { server, composition, gateway, system_clock, tasks, stopping, stop_longest, runs_worker, .. } = self;
+        let Self {
+            server,
+            composition,
+            gateway,
+            system_clock,
+            tasks,
+            stopping,
+            stop_longest,
+            runs_worker,
+            ..
+        } = self;
         // The lease is renewed until nothing runs any more; else others would take over what still does.
         let quiet = CancellationToken::new();
         let worker = composition.worker.clone();

@@ -213,7 +213,9 @@ impl Client {
                 frame = wire.next() => match frame {
                     Ok(objects) => {
                         heard_at = self.now();
-                        objects.iter().for_each(|object| self.take(object));
+                        for object in &objects {
+                            self.take(object);
+                        }
                     }
                     Err(why) => return why,
                 },
@@ -273,7 +275,7 @@ impl Client {
         for room in due.collect::<Vec<_>>() {
             self.to_join.remove(&room);
             let Some(place) = self.copies.get(&room).map(Replica::place) else { continue };
-            self.ask("room.join", place, Question::Join(room));
+            self.ask("room.join", &place, Question::Join(room));
         }
     }
 
@@ -327,18 +329,18 @@ impl Client {
                 Want::Pages => self.pages.push(room.to_owned()),
                 Want::Events { from, to } => {
                     let hole = json!({"roomId": room, "from": from, "to": to});
-                    self.ask("room.sync", hole, Question::Events(room.to_owned()));
+                    self.ask("room.sync", &hole, Question::Events(room.to_owned()));
                 }
                 Want::Text { message, generation, offset } => {
                     let text =
                         json!({"roomId": room, "messageId": message, "gen": generation, "offset": offset});
-                    self.ask("room.sync", text, Question::Text(room.to_owned()));
+                    self.ask("room.sync", &text, Question::Text(room.to_owned()));
                 }
             }
         }
     }
 
-    fn ask(&mut self, op: &str, data: Value, what: Question) {
+    fn ask(&mut self, op: &str, data: &Value, what: Question) {
         self.requests += 1;
         let id = format!("r-{}", self.requests);
         self.out.push_back(json!({"op": op, "reqId": id, "data": data}));

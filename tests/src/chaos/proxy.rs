@@ -56,7 +56,7 @@ enum Cut {
 const SLOW_BUFFER_BYTES: u32 = 4 << 10;
 const PIECE_BYTES: usize = 16 << 10;
 /// Longer than either side waits before it takes silence for death.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_mins(2);
 
 impl Proxy {
     /// Listens on a free port of loopback, for this server.

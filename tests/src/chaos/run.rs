@@ -51,7 +51,7 @@ pub enum Phase {
 
 /// So many percent of cut connections are not reset but fall silent: either side notices after 35 s.
 const SILENT_PERCENT: u64 = 2;
-const QUIET_MAX: Duration = Duration::from_secs(120);
+const QUIET_MAX: Duration = Duration::from_mins(2);
 /// A connection that fell silent is noticed after 35 s.
 const EMPTY_MAX: Duration = Duration::from_secs(75);
 const STORM_MAX: Duration = Duration::from_secs(25);

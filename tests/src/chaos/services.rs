@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub struct PrivateRedis {
     port: u16,
     child: Option<Child>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A Postgres with a database for the run.
@@ -33,7 +33,7 @@ impl PrivateRedis {
     /// Starts one on a free port.
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut redis = Self { port: free_port(), child: None, _folder: folder };
+        let mut redis = Self { port: free_port(), child: None, folder };
         redis.restart();
         redis
     }
@@ -56,7 +56,7 @@ impl PrivateRedis {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
-        command.current_dir(self._folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
         self.child = Some(command.spawn().expect("redis-server starts"));
         until_listening(self.port);
     }

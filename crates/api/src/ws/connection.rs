@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use chat::ConversationId;
+use chat::{ConversationId, PostOrder};
 use futures::future::AbortHandle;
 use kernel::Timestamp;
 use uuid::Uuid;
@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// Ways into rooms that are not at their end.
     pub(crate) entries: Vec<(ConversationId, Entry)>,
     pub(crate) lane: Option<Arc<Lane>>,
+    /// The order of what is said.
+    pub(crate) posts: PostOrder,
     /// Operations that end with the connection.
     pub(crate) abortable: Vec<AbortHandle>,
     pub(crate) bucket: Bucket,
@@ -64,6 +66,7 @@ impl State {
             memberships: Vec::new(),
             entries: Vec::new(),
             lane: None,
+            posts: PostOrder::default(),
             abortable: Vec::new(),
             bucket,
             opened_at: now,

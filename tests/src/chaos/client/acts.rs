@@ -45,12 +45,12 @@ impl Client {
             82..90 => self.stop(),
             90..94 => {
                 let data = json!({"roomId": self.who.room});
-                self.ask("room.typing", data, Question::Other("room.typing"));
+                self.ask("room.typing", &data, Question::Other("room.typing"));
             }
             94..97 => self.read(),
             _ => {
                 let room = self.who.room.clone();
-                self.ask("room.leave", json!({"roomId": room}), Question::Leave(room));
+                self.ask("room.leave", &json!({"roomId": room}), Question::Leave(room));
             }
         }
     }
@@ -108,14 +108,14 @@ impl Client {
             "mentions": pending.mentions});
         let (room, client_msg_id) = (pending.room.clone(), client_msg_id.to_owned());
         self.note(What::Sent { room, client_msg_id: client_msg_id.clone() });
-        self.ask("room.send", data, Question::Send(client_msg_id));
+        self.ask("room.send", &data, Question::Send(client_msg_id));
     }
 
     fn like(&mut self) {
         if let Some((room, message)) = self.recent.back().cloned() {
             let liked = self.dice.percent(75);
             let data = json!({"roomId": room, "messageId": message, "liked": liked});
-            self.ask("room.like", data, Question::Other("room.like"));
+            self.ask("room.like", &data, Question::Other("room.like"));
         }
     }
 
@@ -125,7 +125,7 @@ impl Client {
             own.map(|said| (said.room.clone(), said.message.clone(), said.marker))
         {
             let data = json!({"roomId": room, "messageId": message});
-            self.ask("room.recall", data, Question::Recall(message, marker));
+            self.ask("room.recall", &data, Question::Recall(message, marker));
         }
     }
 
@@ -144,7 +144,7 @@ impl Client {
         } else {
             json!({"roomId": said.room, "clientMsgId": said.client_msg_id})
         };
-        self.ask("room.stop", data, Question::Stop(message, generation));
+        self.ask("room.stop", &data, Question::Stop(message, generation));
     }
 
     fn read(&mut self) {

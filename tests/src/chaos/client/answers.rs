@@ -73,7 +73,9 @@ impl Client {
         match asked.what {
             Question::Join(room) => {
                 let events = answer["events"].as_array().cloned().unwrap_or_default();
-                events.iter().for_each(|event| self.notice_own_reply(event));
+                for event in &events {
+                    self.notice_own_reply(event);
+                }
                 let outcome = self.copies.get_mut(&room).map(|copy| copy.joined(answer));
                 self.follow(&room, outcome.unwrap_or_default());
             }
@@ -82,7 +84,7 @@ impl Client {
                 self.is_caught_up = false;
                 self.to_join.insert(room, now);
             }
-            Question::Send(client_msg_id) => self.acknowledged(client_msg_id, answer),
+            Question::Send(client_msg_id) => self.acknowledged(&client_msg_id, answer),
             Question::Stop(message, generation) => {
                 let state = text(answer, "state");
                 if state == "stopped" {
@@ -104,24 +106,24 @@ impl Client {
         }
     }
 
-    fn acknowledged(&mut self, client_msg_id: String, answer: &Value) {
+    fn acknowledged(&mut self, client_msg_id: &str, answer: &Value) {
         let message = text(answer, "messageId");
-        let pending = self.pending.remove(&client_msg_id);
+        let pending = self.pending.remove(client_msg_id);
         let known = self.said.iter().find(|said| said.client_msg_id == client_msg_id);
         let room = pending.as_ref().map(|pending| pending.room.clone());
         let Some(room) = room.or_else(|| known.map(|said| said.room.clone())) else { return };
         let seq = answer["seq"].as_u64().unwrap_or(0);
-        let (acked_as, at) = (client_msg_id.clone(), self.now());
+        let (acked_as, at) = (client_msg_id.to_owned(), self.now());
         self.note(What::Acked { room: room.clone(), client_msg_id: acked_as, message: message.clone(), seq });
         if let Some(pending) = pending {
             let marker = pending.marker;
             remember(
                 &mut self.said,
-                Said { room, message, client_msg_id: client_msg_id.clone(), marker, at, reply: None },
+                Said { room, message, client_msg_id: client_msg_id.to_owned(), marker, at, reply: None },
             );
             // A client that crashed before it noted the ack sends once more.
             if self.dice.percent(5) {
-                self.send(&client_msg_id, &pending);
+                self.send(client_msg_id, &pending);
             }
         }
     }

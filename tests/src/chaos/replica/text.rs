@@ -21,7 +21,7 @@ impl Growing {
     /// Takes a piece: appended where it fits, its new tail where it overlaps. `false` if something is missing before.
     pub fn append(&mut self, offset: u64, piece: &str) -> bool {
         let Some(known) = self.length.checked_sub(offset) else { return false };
-        let tail = &piece[byte_at(piece, known)..];
+        let (_, tail) = piece.split_at(byte_at(piece, known));
         self.text.push_str(tail);
         self.length += units(tail);
         true

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::content::parse_text;
 use crate::conversation::CharacterId;
 use crate::error::{ChatError, ContentError, Field};
-use crate::room::{RoomProfile, RoomSettings};
+use crate::room::{PayerRule, RoomProfile, RoomSettings};
 
 pub(in crate::service) const NAME_CHARS_MAX: u32 = 50;
 const DESCRIPTION_CHARS_MAX: u32 = 500;
@@ -55,6 +55,10 @@ pub(super) fn check_settings(
     }
     if settings.ai_response_delay > RESPONSE_DELAY_MS_MAX {
         return out_of_range(Field::AiResponseDelay);
+    }
+    // Nobody can fill a pool yet: a room that is paid for from it would fall silent.
+    if settings.payer == PayerRule::Pool {
+        return out_of_range(Field::Payer);
     }
     let muted = settings.muted_characters.iter().filter(|id| characters.contains(id)).cloned().collect();
     Ok(RoomSettings { muted_characters: muted, ..settings })
@@ -132,6 +136,8 @@ mod tests {
         for (members, delay) in [(1, 0), (100_001, 0), (2, 10_001)] {
             assert!(check_settings(settings(members, delay), &characters).is_err());
         }
+        let pool = RoomSettings { payer: PayerRule::Pool, ..settings(2, 0) };
+        assert!(check_settings(pool, &characters).is_err());
     }
 
     #[test]
