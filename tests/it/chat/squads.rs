@@ -177,14 +177,13 @@ async fn too_little_credit_stores_nothing_and_burns_no_id(backend: &Backend) {
 async fn a_credit_that_runs_out_in_the_middle_ends_the_turn(backend: &Backend) {
     let mut house = House::on(backend);
     let room = made(&house, &["char_e_1", "char_i_2"]).await;
+    house.leave_only(6_000).await;
     let stream = asked(&house, &room, asking("学")).await;
     let first = house.call().await;
     first.say("好");
-    let left = house.balance().await.0;
-    house.set_aside(left).await;
-    first.finish(USAGE);
-    let frames = frames(&house, stream).await;
-    let told = told(&frames);
+    // As much as the hold has: nothing is left for the second.
+    first.finish(TokenUsage { prompt: 200, cached: 0, completion: 4_000, reasoning: 0 });
+    let told = told(&frames(&house, stream).await);
     assert_eq!(told, ["char_e_1: 好.", "char_i_2! InsufficientBalance", "done"]);
 }
 
