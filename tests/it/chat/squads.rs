@@ -2,8 +2,8 @@
 
 use chat::ports::{HistoryQuery, ModelError};
 use chat::{
-    CharacterId, ChatError, Draft, Failure, MessageStatus, NewSquad, PayerRule, Room, SquadFailure, SquadFrame,
-    TurnStrategy,
+    CharacterId, ChatError, Draft, Failure, MessageStatus, NewSquad, PayerRule, Room, SquadFailure,
+    SquadFrame, TurnStrategy,
 };
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -65,7 +65,8 @@ fn told(frames: &[SquadFrame]) -> Vec<String> {
 
 async fn a_squad_has_one_to_eight_characters_that_are_made_for_it(backend: &Backend) {
     let house = House::on(backend);
-    let eight = ["char_e_1", "char_i_1", "char_s_1", "char_n_1", "char_t_1", "char_f_1", "char_j_1", "char_p_1"];
+    let eight =
+        ["char_e_1", "char_i_1", "char_s_1", "char_n_1", "char_t_1", "char_f_1", "char_j_1", "char_p_1"];
     let room = made(&house, &eight).await;
     assert_eq!((room.characters.len(), room.is_public), (8, false));
     assert_eq!((room.settings.turn_strategy, room.settings.payer), (TurnStrategy::List, PayerRule::Owner));
