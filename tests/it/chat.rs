@@ -7,6 +7,8 @@ mod posting;
 mod recall;
 mod rooms;
 mod squads;
+mod turns;
+mod turns_adoption;
 mod watching;
 
 /// Each scenario on each database.

@@ -159,8 +159,9 @@ async fn a_closed_room_takes_no_more(profile: Profile) {
     owner.delete(&path).await.data();
     let refused = owner.post(&format!("{path}/messages"), &json!({ "content": "还在吗？" })).await;
     assert!([403, 404].contains(&refused.status), "{}", refused.text);
-    let list = owner.get("/api/rooms?scope=joined").await;
+    let list = owner.get("/api/rooms?pageSize=100").await;
     assert!(!ids(list.data()).contains(&room.as_str()));
+    assert_eq!(owner.get("/api/user/profile").await.data()["joinedRooms"], json!([]));
 }
 
 async fn rooms_are_filtered_sorted_and_paged(profile: Profile) {
