@@ -2,10 +2,13 @@
 
 mod completion;
 mod ending;
+mod feeds;
 mod posting;
 mod recall;
 mod rooms;
 mod squads;
+mod turns;
+mod turns_adoption;
 mod watching;
 
 /// Each scenario on each database.

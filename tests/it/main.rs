@@ -21,6 +21,7 @@ mod crash;
 mod disconnects;
 mod ledger_properties;
 mod library;
+mod mentions;
 mod reply_model;
 mod sql;
 mod toolchain;

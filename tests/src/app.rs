@@ -8,16 +8,19 @@ mod index;
 mod person;
 mod socket;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use api::Gateway;
+use auth::{Role, Standing};
 use kernel::{Clock, ManualClock};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use server::application::{Application, Hooks};
+use server::compose::Console;
 use server::config::{Config, Sources};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
@@ -154,6 +157,23 @@ impl TestApp {
         let registered = self.post("/api/auth/register", &body).await;
         assert_eq!(registered.status, 200, "{}", registered.text);
         self.signed_in(&registered)
+    }
+
+    /// A person who may administer the server.
+    pub async fn operator(&self, name: &str) -> Person {
+        let person = self.person(name).await;
+        let console = Console::open(&self.config).await.expect("a console");
+        let promoted = console.set_standing(&person.id, |old| Standing { role: Role::Admin, ..old }).await;
+        promoted.expect("an account");
+        console.close().await;
+        // The role is part of the token.
+        let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+        self.signed_in(&self.post("/api/auth/email-login", &body).await)
+    }
+
+    /// The folder of the server's data.
+    pub fn data_dir(&self) -> &Path {
+        &self.config.data.dir
     }
 
     /// The person of an answer that carries tokens.

@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use billing::{BillingService, BillingSettings, Price, PriceTable};
 use chat::event::Frame;
 use chat::ports::{
-    Broadcaster, BusSignal, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply,
-    ReplyModel, Retrieved,
+    BusSignal, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel,
+    Retrieved,
 };
 use chat::{
     Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, ConversationId,
-    ConversationKind, ModelCatalog, ModelLimits, NewRoom, Question, ReplyFrame, ReplyStream, Room,
+    ConversationKind, Lane, ModelCatalog, ModelLimits, NewRoom, Question, ReplyFrame, ReplyStream, Room,
     RoomProfile, RoomSettings, RoomStatistics,
 };
 use futures::StreamExt;
@@ -36,6 +36,8 @@ pub const WELCOME: i64 = 1_000_000;
 /// Prices of the one model: a credit for each token of the prompt, four for each of the answer.
 pub const TARIFF: Tariff = Tariff { miss: 1_000_000, hit: 20_000, output: 4_000_000 };
 const OUTPUT_TOKENS_MAX: u32 = 4_000;
+/// Names the hold of what a test sets aside.
+const SET_ASIDE: MessageId = Id::from_uuid(uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_beef));
 
 /// One server process: its services, and the calls that its model gets.
 pub struct House {
@@ -55,35 +57,52 @@ pub struct House {
     pub turnstile: Arc<Turnstile>,
     /// What others see of people, which a test may lose.
     pub society: Arc<Society>,
-    bus: MemoryBroadcaster,
-    buffer: Arc<MemoryStreamBuffer>,
+    /// What carries frames, text and presence.
+    pub live: Live,
     seed: u64,
+}
+
+/// What carries frames, growing text and presence to a process.
+#[derive(Clone)]
+pub struct Live {
+    /// Frames and text.
+    pub lane: Lane,
+    /// Who is here.
+    pub presence: Arc<dyn Presence>,
+}
+
+impl Live {
+    /// All in process.
+    pub fn in_process(clock: &Arc<ManualClock>) -> Self {
+        let bus = MemoryBroadcaster::new(1_024);
+        let buffer = MemoryStreamBuffer::new(bus.clone(), clock.clone());
+        let lane = Lane { broadcaster: Arc::new(bus), buffer: Arc::new(buffer) };
+        Self { lane, presence: Arc::new(MemoryPresence::default()) }
+    }
 }
 
 impl House {
     /// The first process on a database.
     pub fn on(backend: &Backend) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
-        let bus = MemoryBroadcaster::new(1_024);
-        let buffer = Arc::new(MemoryStreamBuffer::new(bus.clone(), clock.clone()));
-        Self::start(backend, clock, bus, buffer, 1)
+        let live = Live::in_process(&clock);
+        Self::start(backend, clock, live, 1)
     }
 
     /// Another process on the same database, bus and clock.
     pub fn second(&self, backend: &Backend) -> Self {
-        let seed = self.seed + 1;
-        let mut house = Self::start(backend, self.clock.clone(), self.bus.clone(), self.buffer.clone(), seed);
+        self.beside(backend, self.live.clone())
+    }
+
+    /// Another process on the same database and clock, with its own way to others.
+    pub fn beside(&self, backend: &Backend, live: Live) -> Self {
+        let mut house = Self::start(backend, self.clock.clone(), live, self.seed + 1);
         house.user = self.user;
         house
     }
 
-    fn start(
-        backend: &Backend,
-        clock: Arc<ManualClock>,
-        bus: MemoryBroadcaster,
-        buffer: Arc<MemoryStreamBuffer>,
-        seed: u64,
-    ) -> Self {
+    /// A process on a database with this clock and way to others.
+    pub fn start(backend: &Backend, clock: Arc<ManualClock>, live: Live, seed: u64) -> Self {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let ids = Arc::new(Ids::new(clock.clone(), entropy.clone()));
         let instance = ids.next();
@@ -113,7 +132,7 @@ impl House {
         let ports = ChatPorts {
             throttle: turnstile.clone(),
             people: society.clone(),
-            ..ports_on(backend, Arc::new(model), &billing, &bus, &buffer)
+            ..ports_on(backend, Arc::new(model), &billing, &live)
         };
         let chat = ChatService::new(ports, runtime, settings);
         Self {
@@ -125,8 +144,7 @@ impl House {
             user: ids.next(),
             turnstile,
             society,
-            bus,
-            buffer,
+            live,
             seed,
         }
     }
@@ -167,7 +185,7 @@ impl House {
 
     /// What the bus carries of a conversation from now on.
     pub async fn listen(&self, conversation: &ConversationId) -> Listening {
-        let signals = self.bus.subscribe(conversation).await.expect("the bus in memory");
+        let signals = self.live.lane.broadcaster.subscribe(conversation).await.expect("the bus in memory");
         Listening { signals, clock: self.clock.clone() }
     }
 
@@ -194,20 +212,30 @@ impl House {
         (balance.available.get(), balance.held.get())
     }
 
-    /// Sets all credits of a new account aside but so many.
+    /// Leaves so many credits of a new account; the others are set aside.
     pub async fn leave_only(&self, credits: i64) {
-        let set_aside = u32::try_from(WELCOME - credits).expect("fewer than the account has");
+        self.set_aside(WELCOME - credits).await;
+        assert_eq!(self.balance().await, (credits, WELCOME - credits));
+    }
+
+    /// Sets so many credits aside.
+    pub async fn set_aside(&self, credits: i64) {
         let request = billing::HoldRequest {
-            message_id: Id::from_uuid(uuid::Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_beef)),
+            message_id: SET_ASIDE,
             user: self.user,
             model_alias: "default".to_owned(),
-            prompt_tokens_max: set_aside,
+            prompt_tokens_max: u32::try_from(credits).expect("as many as an account has"),
             output_tokens_wanted: 0,
             output_tokens_min: 0,
             at: kernel::Clock::now(&*self.clock),
         };
         self.billing.reserve(request).await.expect("a hold");
-        assert_eq!(self.balance().await, (credits, WELCOME - credits));
+    }
+
+    /// Gives back what was set aside.
+    pub async fn give_back_all(&self) {
+        let now = kernel::Clock::now(&*self.clock);
+        self.billing.void(SET_ASIDE, now).await.expect("the hold is freed");
     }
 
     /// Reads a stream to its end while the clock runs.
@@ -288,15 +316,14 @@ fn ports_on(
     backend: &Backend,
     model: Arc<dyn ReplyModel>,
     billing: &Arc<BillingService>,
-    bus: &MemoryBroadcaster,
-    buffer: &Arc<MemoryStreamBuffer>,
+    live: &Live,
 ) -> ChatPorts {
     ChatPorts {
         conversations: Arc::new(SqlConversations::new(backend.store.clone())),
         log: Arc::new(SqlEventLog::new(backend.store.clone())),
         generations: Arc::new(SqlGenerations::new(backend.store.clone())),
-        broadcaster: Arc::new(bus.clone()),
-        buffer: buffer.clone(),
+        broadcaster: live.lane.broadcaster.clone(),
+        buffer: live.lane.buffer.clone(),
         model,
         personas: Arc::new(Cast),
         knowledge: Arc::new(OnePassage),
@@ -304,7 +331,7 @@ fn ports_on(
         throttle: Arc::new(Turnstile::default()),
         rooms: Arc::new(SqlRooms::new(backend.store.clone())),
         turns: Arc::new(SqlTurns::new(backend.store.clone())),
-        presence: Arc::new(MemoryPresence::default()),
+        presence: live.presence.clone(),
         people: Arc::new(Society::default()),
     }
 }

@@ -106,6 +106,7 @@ fn content_field(field: Field, error: ContentError) -> InvalidField {
         Field::Characters => "characterIds",
         Field::MaxMembers => "settings.maxMembers",
         Field::AiResponseDelay => "settings.aiResponseDelay",
+        Field::Payer => "settings.payer",
     };
     match error {
         ContentError::Blank => InvalidField::new(name, Rule::Blank),

@@ -51,6 +51,8 @@ pub enum Field {
     MaxMembers,
     /// How long a room's characters wait before they answer.
     AiResponseDelay,
+    /// Who pays for what a room's characters say.
+    Payer,
 }
 
 /// Why something is not allowed.

@@ -52,6 +52,6 @@ pub use room::{
 };
 pub use service::{
     Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Completion, CompletionEvent, Created,
-    CreatedRoom, Draft, Joined, Liked, NewRoom, NewSquad, Posted, Question, RoomEdit, RoomView,
-    SessionSummary, SquadFailure, SquadFrame, StopState,
+    CreatedRoom, Draft, Joined, Liked, NewRoom, NewSquad, PostOrder, PostPlace, Posted, Question, RoomEdit,
+    RoomView, SessionSummary, SquadFailure, SquadFrame, StopState,
 };

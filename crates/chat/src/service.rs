@@ -41,7 +41,7 @@ pub use ask::{Asked, Question};
 pub use complete::{Completion, CompletionEvent};
 pub use create::{Created, DEFAULT_CHARACTER};
 pub use marks::Liked;
-pub use post::{Draft, Posted};
+pub use post::{Draft, PostOrder, PostPlace, Posted};
 pub use rooms::{CreatedRoom, Joined, NewRoom, RoomEdit, RoomView};
 pub use squads::{NewSquad, SquadFailure, SquadFrame};
 pub use stop::StopState;

@@ -161,15 +161,15 @@ mod tests {
 
         std::fs::write(&file, OTHER).unwrap();
         assert_eq!(titles(&page).await, built_in, "not looked at again so soon");
-        clock.advance(LOOK_MS);
+        clock.advance_millis(LOOK_MS);
         assert_eq!(titles(&page).await, ["甲"]);
 
         std::fs::write(&file, OTHER.replace("none", "room")).unwrap();
-        clock.advance(LOOK_MS);
+        clock.advance_millis(LOOK_MS);
         assert_eq!(titles(&page).await, ["甲"], "a jump without a target is refused");
 
         std::fs::remove_file(&file).unwrap();
-        clock.advance(LOOK_MS);
+        clock.advance_millis(LOOK_MS);
         assert_eq!(titles(&page).await, built_in);
     }
 }

@@ -13,7 +13,7 @@ on_both_profiles! {
 }
 
 /// Every route that has an id, with the kind of id and a body that it takes.
-const ROUTES: [(&str, &str, &str); 11] = [
+const ROUTES: [(&str, &str, &str); 32] = [
     ("DELETE", "/api/auth/sessions/{id}", "sign_in"),
     ("GET", "/api/sessions/{id}", "session"),
     ("PATCH", "/api/sessions/{id}", "session"),
@@ -22,6 +22,27 @@ const ROUTES: [(&str, &str, &str); 11] = [
     ("POST", "/api/sessions/{id}/messages", "session"),
     ("GET", "/api/messages/{id}/stream", "message"),
     ("POST", "/api/messages/{id}/stop", "message"),
+    ("POST", "/api/messages/{id}/recall", "message"),
+    ("POST", "/api/messages/{id}/like", "message"),
+    ("DELETE", "/api/messages/{id}/like", "message"),
+    ("GET", "/api/conversations/{id}/events", "conversation"),
+    ("GET", "/api/rooms/{id}/events", "conversation"),
+    ("POST", "/api/rooms/{id}/read", "conversation"),
+    ("GET", "/api/rooms/{id}/messages", "conversation"),
+    ("POST", "/api/rooms/{id}/messages", "conversation"),
+    ("GET", "/api/rooms/{id}", "room"),
+    ("PATCH", "/api/rooms/{id}", "room"),
+    ("PATCH", "/api/rooms/{id}/settings", "room"),
+    ("DELETE", "/api/rooms/{id}", "room"),
+    ("POST", "/api/rooms/{id}/join", "room"),
+    ("POST", "/api/rooms/{id}/leave", "room"),
+    ("POST", "/api/rooms/{id}/invite", "room"),
+    ("GET", "/api/rooms/{id}/members", "room"),
+    ("DELETE", "/api/rooms/{id}/members/{userId}", "room"),
+    ("POST", "/api/rooms/{id}/members/{userId}/mute", "room"),
+    ("GET", "/api/squad/rooms/{id}", "squad"),
+    ("POST", "/api/squad/rooms/{id}/messages", "squad"),
+    ("GET", "/api/admin/rooms/{id}/turns", "operator"),
     ("GET", "/api/characters/{id}", "shared"),
     ("GET", "/api/knowledge/passages/{id}", "shared"),
     ("GET", "/docs/{file}", "page"),
@@ -29,8 +50,8 @@ const ROUTES: [(&str, &str, &str); 11] = [
 
 async fn call(person: &Person, method: &str, path: &str) -> Answer {
     let method: Method = method.parse().expect("a method");
-    let body: Value = json!({ "title": "夜谈", "content": "仁是什么？" });
-    let request = person.request(method.clone(), path);
+    let body: Value = json!({ "title": "夜谈", "content": "仁是什么？", "seq": 1, "seconds": 60 });
+    let request = person.request(method.clone(), &path.replace("{userId}", &person.id));
     answer(if method == Method::GET { request } else { request.json(&body) }).await
 }
 
@@ -43,9 +64,16 @@ async fn what_is_another_persons_is_not_found(profile: Profile) {
     let question = asked.data()["message"]["replyToMessageId"].as_str().expect("an id").to_owned();
     let sign_ins = owner.get("/api/auth/sessions").await;
     let sign_in = sign_ins.data()["signIns"][0]["signInId"].as_str().expect("an id").to_owned();
+    let room = owner.room(&[]).await;
+    let squad = json!({ "title": "甲", "topic": "乙", "characterIds": ["char_e_1"] });
+    let squad = owner.post("/api/squad/rooms", &squad).await;
+    let squad = squad.data()["room"]["roomId"].as_str().expect("an id").to_owned();
     for (method, template, kind) in ROUTES {
         let ids: &[&String] = match kind {
             "session" => &[&session],
+            "room" => &[&room, &squad],
+            "squad" => &[&squad],
+            "conversation" => &[&session, &room, &squad],
             "message" => &[&reply, &question],
             "sign_in" => &[&sign_in],
             _ => &[],
@@ -68,11 +96,12 @@ async fn what_is_nowhere_is_not_found(profile: Profile) {
     let long = "x".repeat(2_000);
     let ids =
         ["0193d5c8-0000-7000-8000-000000000000", "nobody", "1", "%00", "..%2f..%2fetc", "%ff", "孔子", &long];
-    for (method, template, _) in ROUTES {
+    for (method, template, kind) in ROUTES {
+        let expected = if kind == "operator" { (403, "forbidden") } else { (404, "not_found") };
         for id in ids {
             let path = template.replace("{id}", id).replace("{file}", id);
             let refused = call(&person, method, &path).await;
-            assert_eq!(refused.error(), (404, "not_found"), "{method} {path}");
+            assert_eq!(refused.error(), expected, "{method} {path}");
         }
     }
 }

@@ -6,7 +6,7 @@ use tests::app::{Person, Profile, TestApp};
 use crate::api::on_both_profiles;
 
 /// A room of this person.
-async fn room_of(person: &Person) -> String {
+pub(super) async fn room_of(person: &Person) -> String {
     let made = person.post("/api/rooms", &json!({ "name": "问学" })).await;
     made.data()["room"]["roomId"].as_str().expect("a room's id").to_owned()
 }
@@ -18,7 +18,7 @@ async fn invited(host: &Person, guest: &Person, room: &str) {
     assert_eq!(joined.status, 200, "{}", joined.text);
 }
 
-fn said(content: &str, room: &str, own: &str) -> Value {
+pub(super) fn said(content: &str, room: &str, own: &str) -> Value {
     json!({ "roomId": room, "clientMsgId": own, "content": content })
 }
 
@@ -32,7 +32,10 @@ async fn what_is_said_reaches_everybody_once_and_in_order(profile: Profile) {
     invited(&host, &guest, &room).await;
     let (mut speaker, mut listener) = (app.socket(&host).await, app.socket(&guest).await);
     let joined = speaker.ask("room.join", json!({ "roomId": room })).await;
-    assert_eq!((&joined["event"], &joined["events"], &joined["reset"]), (&json!("result"), &json!([]), &json!(false)));
+    assert_eq!(
+        (&joined["event"], &joined["events"], &joined["reset"]),
+        (&json!("result"), &json!([]), &json!(false))
+    );
     let head = joined["head"].as_u64().unwrap();
     assert_eq!(listener.ask("room.join", json!({ "roomId": room, "since": 0 })).await["head"], head);
     let mut ids = Vec::new();
@@ -77,7 +80,10 @@ async fn who_comes_back_is_told_what_they_missed(profile: Profile) {
     let part = second.ask("room.sync", json!({ "roomId": room, "from": ack["seq"], "to": ack["seq"] })).await;
     assert_eq!(part["events"][0]["message"]["content"], "在吗");
     assert_eq!(second.ask("room.leave", json!({ "roomId": room })).await["event"], "result");
-    assert_eq!(second.ask("room.sync", json!({ "roomId": room, "from": 1 })).await["error"], "membership_required");
+    assert_eq!(
+        second.ask("room.sync", json!({ "roomId": room, "from": 1 })).await["error"],
+        "membership_required"
+    );
 }
 
 async fn typing_likes_and_recalls_are_told(profile: Profile) {

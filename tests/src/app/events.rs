@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use reqwest::Response;
 use serde_json::Value;
 
-/// One event.
+/// One event; what a stream leaves out is empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// `id:`.
@@ -79,7 +79,7 @@ fn parse(block: &str) -> Option<Event> {
             _ => assert!(line.is_empty() || line.starts_with(':'), "a line that is no event: {line}"),
         }
     }
-    (!event.name.is_empty()).then_some(event)
+    (!event.name.is_empty() || !event.data.is_null()).then_some(event)
 }
 
 /// The text that a client puts together from deltas; each must go on where the last ended, as its id says.

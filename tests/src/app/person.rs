@@ -66,6 +66,39 @@ impl Person {
         created.data()["session"]["sessionId"].as_str().expect("a session's id").to_owned()
     }
 
+    /// A room of their own with these characters; its id.
+    pub async fn room(&self, characters: &[&str]) -> String {
+        let body = json!({ "name": "读书会", "characterIds": characters });
+        let created = self.post("/api/rooms", &body).await;
+        created.data()["room"]["roomId"].as_str().expect("a room's id").to_owned()
+    }
+
+    /// Says something in a room; what the server answers.
+    pub async fn say(&self, room: &str, content: &str) -> Value {
+        let path = format!("/api/rooms/{room}/messages");
+        self.post(&path, &json!({ "content": content })).await.data().clone()
+    }
+
+    /// Polls a conversation until an event of this kind comes after a seq; all events until then, it last.
+    pub async fn events_until(&self, id: &str, since: u64, kind: &str) -> Vec<Value> {
+        let (mut since, mut seen) = (since, Vec::new());
+        loop {
+            let path = format!("/api/conversations/{id}/events?since={since}&wait=25");
+            let page = self.get(&path).await;
+            let events = page.data()["events"].as_array().expect("events").clone();
+            assert!(!events.is_empty(), "nothing happened after {since}, and {kind} was to come");
+            for event in events {
+                assert_eq!(event["seq"], since + 1, "{event}");
+                since += 1;
+                let is_it = event["event"] == kind;
+                seen.push(event);
+                if is_it {
+                    return seen;
+                }
+            }
+        }
+    }
+
     /// Asks and waits for the whole reply.
     pub async fn ask(&self, session: &str, body: &Value) -> Answer {
         self.post(&format!("/api/sessions/{session}/messages"), body).await

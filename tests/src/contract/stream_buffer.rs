@@ -23,7 +23,7 @@ pub fn flush(reply: MessageId, before: &str, text: &str) -> Flush {
         generation: 1,
         length_before: u64::try_from(before.len()).expect("a short text"),
         text: text.to_owned(),
-        frame: Some(frame(text)),
+        frame: (!text.is_empty()).then(|| frame(text)),
     }
 }
 

@@ -275,9 +275,10 @@ pub(crate) async fn close_room(
 /// How many of a person's rooms their profile names.
 const JOINED_MAX: u32 = 100;
 
-/// The rooms that a person is a member of, the last active first, for their profile.
+/// The open rooms that a person is a member of, the last active first, for their profile.
 pub(crate) async fn joined_rooms(chat: &ChatService, viewer: UserId) -> Result<Vec<String>, Problem> {
     let query = RoomQuery { viewer, scope: RoomScope::Joined, category: None, sort: RoomSort::Active };
     let page = chat.rooms(&query, PageRequest::new(1, JOINED_MAX, JOINED_MAX)).await?;
-    Ok(page.items.into_iter().map(|summary| summary.room.id.to_string()).collect())
+    let open = page.items.into_iter().filter(|summary| summary.room.closed_at.is_none());
+    Ok(open.map(|summary| summary.room.id.to_string()).collect())
 }

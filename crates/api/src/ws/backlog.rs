@@ -52,11 +52,11 @@ impl Rest {
     /// Counted for an item whose size is not known before it is written.
     const BYTES: usize = 256;
 
-
     /// The text from where the client is; nothing if that is not known any more, and the client asks for it.
     fn frame(&self, room: &str) -> Option<Bytes> {
         let DeltaPlace { message_id, generation, offset } = self.place;
-        let ended = self.end.as_ref().and_then(|end| end.final_text(message_id, generation).map(str::to_owned));
+        let ended =
+            self.end.as_ref().and_then(|end| end.final_text(message_id, generation).map(str::to_owned));
         let text = match ended {
             Some(text) => text,
             None => self.texts.growing(message_id).filter(|growing| growing.generation == generation)?.text,

@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn a_bye_says_whether_to_come_back_and_closes_with_its_code() {
         let [bye, close] = Bye::SlowConsumer.frames(1_000);
-        let expected = r#"{"op":"bye","event":"bye","code":4008,"error":"slow_consumer","retry":true,"afterMs":1200}"#;
+        let expected =
+            r#"{"op":"bye","event":"bye","code":4008,"error":"slow_consumer","retry":true,"afterMs":1200}"#;
         assert_eq!(bye[2..], *expected.as_bytes());
         assert_eq!(close, frame::close(Some(4_008)));
         let [bye, _] = Bye::Revoked.frames(7);

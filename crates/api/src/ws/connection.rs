@@ -4,8 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use chat::ConversationId;
-use futures::future::AbortHandle;
+use chat::{ConversationId, PostOrder};
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::Shared;
 use kernel::Timestamp;
 use uuid::Uuid;
 
@@ -41,8 +43,10 @@ pub(crate) struct State {
     /// Ways into rooms that are not at their end.
     pub(crate) entries: Vec<(ConversationId, Entry)>,
     pub(crate) lane: Option<Arc<Lane>>,
-    /// Operations that end with the connection.
-    pub(crate) abortable: Vec<AbortHandle>,
+    /// The order of what is said.
+    pub(crate) posts: PostOrder,
+    /// Tells operations that end with the connection; made by the first of them.
+    pub(crate) gone: Option<Box<Gone>>,
     pub(crate) bucket: Bucket,
     pub(crate) opened_at: Timestamp,
     pub(crate) heard_at: Timestamp,
@@ -55,7 +59,22 @@ pub(crate) struct State {
     pub(crate) is_identifying: bool,
 }
 
+/// Ends what listens to it when it is dropped.
+pub(crate) struct Gone {
+    _here: oneshot::Sender<()>,
+    end: Shared<oneshot::Receiver<()>>,
+}
+
 impl State {
+    /// Ready when the connection is no more.
+    pub(crate) fn end(&mut self) -> Shared<oneshot::Receiver<()>> {
+        let gone = self.gone.get_or_insert_with(|| {
+            let (here, end) = oneshot::channel();
+            Box::new(Gone { _here: here, end: end.shared() })
+        });
+        gone.end.clone()
+    }
+
     pub(crate) fn new(bucket: Bucket, now: Timestamp) -> Self {
         Self {
             identity: None,
@@ -64,7 +83,8 @@ impl State {
             memberships: Vec::new(),
             entries: Vec::new(),
             lane: None,
-            abortable: Vec::new(),
+            posts: PostOrder::default(),
+            gone: None,
             bucket,
             opened_at: now,
             heard_at: now,

@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_reply_names_what_it_answers() {
-        let request = Request::parse(br#"{"op":"ping","reqId":"r-9"}"#).map_err(|_| ()).unwrap();
+        let request = Request::parse(br#"{"op":"ping","reqId":"r-9"}"#)
+            .unwrap_or_else(|_unreadable| panic!("a request"));
         let frame = request.tag.reply("pong", &Nothing {});
         assert_eq!(frame[2..], *br#"{"reqId":"r-9","op":"ping","event":"pong"}"#);
     }
@@ -241,7 +242,8 @@ mod tests {
     fn a_refusal_has_slug_and_words_and_names_its_fields() {
         let tag = Tag::push(Op::Join);
         let frame = tag.error(&Problem::new(Slug::Unauthorized), Language::Chinese);
-        let expected = r#"{"op":"room.join","event":"error","code":401,"error":"unauthorized","detail":"请先登录"}"#;
+        let expected =
+            r#"{"op":"room.join","event":"error","code":401,"error":"unauthorized","detail":"请先登录"}"#;
         assert_eq!(frame[2..], *expected.as_bytes());
         let frame = tag.error(&Problem::field("roomId", Rule::Required), Language::English);
         assert!(String::from_utf8_lossy(&frame).contains(r#""fields":[{"field":"roomId","rule":"required""#));

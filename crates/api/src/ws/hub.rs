@@ -173,19 +173,16 @@ impl Hub {
         writer: EventWriter,
     ) -> Arc<Self> {
         let gauge = metrics::gauge!("ws_rooms");
-        Arc::new(Self {
-            rooms: Mutex::default(),
-            untold: Arc::default(),
-            chat,
-            tasks,
-            clock,
-            writer,
-            gauge,
-        })
+        Arc::new(Self { rooms: Mutex::default(), untold: Arc::default(), chat, tasks, clock, writer, gauge })
     }
 
     /// A place in a room for a connection of this thread.
-    pub(crate) fn ticket(self: &Arc<Self>, id: &ConversationId, mailbox: &Arc<Mailbox>, user: UserId) -> Ticket {
+    pub(crate) fn ticket(
+        self: &Arc<Self>,
+        id: &ConversationId,
+        mailbox: &Arc<Mailbox>,
+        user: UserId,
+    ) -> Ticket {
         let mut rooms = lock(&self.rooms);
         let room = match rooms.entry(id.clone()) {
             Entry::Occupied(entry) => Arc::clone(entry.get()),

@@ -101,16 +101,16 @@ impl Assembler {
             Frame::Ping(data) => Ok(Some(Inbound::Ping(data))),
             Frame::Pong(_) => Ok(Some(Inbound::Pong)),
             Frame::Close(reason) => Ok(Some(Inbound::Close(reason.map(|reason| reason.code.into())))),
-            Frame::Continuation(Item::FirstText(data)) => self.begin(true, &data),
-            Frame::Continuation(Item::FirstBinary(data)) => self.begin(false, &data),
+            Frame::Continuation(Item::FirstText(data)) => Ok(self.begin(true, &data)),
+            Frame::Continuation(Item::FirstBinary(data)) => Ok(self.begin(false, &data)),
             Frame::Continuation(Item::Continue(data)) => self.go_on(&data),
             Frame::Continuation(Item::Last(data)) => self.end(&data),
         }
     }
 
-    fn begin(&mut self, is_text: bool, data: &[u8]) -> Result<Option<Inbound>, Violation> {
+    fn begin(&mut self, is_text: bool, data: &[u8]) -> Option<Inbound> {
         self.partial = Some(Box::new(Partial { is_text, data: BytesMut::from(data) }));
-        Ok(None)
+        None
     }
 
     fn go_on(&mut self, data: &[u8]) -> Result<Option<Inbound>, Violation> {
@@ -170,8 +170,10 @@ mod tests {
     fn a_fragmented_text_with_a_ping_inside_is_one_text() {
         let mut assembler = Assembler::new(64);
         let wire = [frame(0x01, "学".as_bytes()), frame(0x89, b"p"), frame(0x80, "而".as_bytes())].concat();
-        let expected =
-            vec![Inbound::Ping(Bytes::from_static(b"p")), Inbound::Text(Bytes::from_static("学而".as_bytes()))];
+        let expected = vec![
+            Inbound::Ping(Bytes::from_static(b"p")),
+            Inbound::Text(Bytes::from_static("学而".as_bytes())),
+        ];
         assert_eq!(all(&mut assembler, &wire), Ok(expected));
     }
 

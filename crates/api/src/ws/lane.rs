@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, Stream};
-use futures::FutureExt;
 use kernel::Tasks;
 
 /// The operations of one connection.
@@ -89,7 +89,7 @@ mod tests {
 
     impl Tasks for Spawned {
         fn spawn(&self, task: BoxFuture<'static, ()>) {
-            tokio::task::spawn(task);
+            tokio::runtime::Handle::current().spawn(task);
         }
     }
 

@@ -69,7 +69,9 @@ impl Packet {
     pub(crate) fn final_text(&self, message_id: MessageId, generation: u32) -> Option<&str> {
         let FeedItem::Events(events) = &self.ends.as_ref()?.item else { return None };
         let ends = |event: &&Event| match event.body {
-            EventBody::AiEnd { message_id: ended, generation: of, .. } => ended == message_id && of == generation,
+            EventBody::AiEnd { message_id: ended, generation: of, .. } => {
+                ended == message_id && of == generation
+            }
             EventBody::Message { .. }
             | EventBody::Recall { .. }
             | EventBody::Member { .. }
@@ -110,6 +112,16 @@ impl Outgoing {
     /// For everybody who has the time, outside of the feed's order.
     pub(crate) fn aside(frame: Bytes) -> Self {
         Self { position: u64::MAX, frame, to: Addressee::Others(None), ends: None }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(position: u64, frame: Bytes, to: Addressee) -> Self {
+        Self { position, frame, to, ends: None }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn ending(frame: Bytes, batch: Arc<Batch>) -> Self {
+        Self { position: batch.position, frame, to: Addressee::All, ends: Some(batch) }
     }
 
     /// The packet that one thread's connections share.
@@ -176,7 +188,10 @@ struct NoticePush<'a> {
 pub(crate) fn delta_frame(room: &str, place: DeltaPlace, text: &str) -> Bytes {
     let DeltaPlace { message_id, generation, offset } = place;
     let (op, event) = ("room.delta", "delta");
-    json_frame(&DeltaPush { op, event, room_id: room, message_id, generation, offset, text }, text.len() + 192)
+    json_frame(
+        &DeltaPush { op, event, room_id: room, message_id, generation, offset, text },
+        text.len() + 192,
+    )
 }
 
 /// How many people are in a room, as a whole frame.
@@ -224,7 +239,8 @@ pub(crate) fn encode(room: &ConversationId, batch: &Arc<Batch>, writer: &EventWr
             (frame(Language::Chinese), Addressee::Person { user: *user_id, english })
         }
         FeedItem::Expelled { user_id } => {
-            let push = PersonPush { user_id: Some(*user_id), ..PersonPush::new("room.leave", "expelled", id) };
+            let push =
+                PersonPush { user_id: Some(*user_id), ..PersonPush::new("room.leave", "expelled", id) };
             (json_frame(&push, 160), Addressee::Expelled(*user_id))
         }
         FeedItem::Reset => (Bytes::new(), Addressee::Reset),
@@ -257,9 +273,7 @@ fn notice_frame(room: &str, question: MessageId, notice: Notice, language: Langu
 
 fn ends_replies(item: &FeedItem) -> bool {
     match item {
-        FeedItem::Events(events) => {
-            events.iter().any(|event| matches!(event.body, EventBody::AiEnd { .. }))
-        }
+        FeedItem::Events(events) => events.iter().any(|event| matches!(event.body, EventBody::AiEnd { .. })),
         FeedItem::Delta { .. }
         | FeedItem::Typing { .. }
         | FeedItem::Read { .. }

@@ -60,7 +60,7 @@ impl Session {
             Op::Typing => shard.typing_op(connection, request)?,
             Op::Read => shard.read_op(connection, request)?,
             Op::Join => self.begin_call(calls::join(self, request)?, request),
-            Op::Send => self.begin_call(calls::send(request)?, request),
+            Op::Send => self.begin_call(calls::send(self, request)?, request),
             Op::Stop => self.begin_call(calls::stop(request)?, request),
             Op::Recall => self.begin_call(calls::recall(request)?, request),
             Op::Like => self.begin_call(calls::like(request)?, request),

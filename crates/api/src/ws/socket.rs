@@ -58,7 +58,8 @@ impl<H: Handler> Socket<H> {
 
     /// Reads until nothing more is there or may be taken. `false`: the client is gone.
     fn read(&mut self, context: &mut Context<'_>) -> bool {
-        while self.outbox.is_open() && self.handler.wants_more() && self.outbox.bytes() < UNWRITTEN_BYTES_MAX {
+        while self.outbox.is_open() && self.handler.wants_more() && self.outbox.bytes() < UNWRITTEN_BYTES_MAX
+        {
             match self.assembler.next() {
                 Ok(Some(inbound)) => self.accept(inbound),
                 Ok(None) => match Pin::new(&mut self.payload).poll_next(context) {

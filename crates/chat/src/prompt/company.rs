@@ -160,7 +160,7 @@ fn name_of(company: Company<'_>, author: &Author) -> String {
     }
 }
 
-fn person<'a>(company: Company<'a>, user: UserId) -> &'a str {
+fn person(company: Company<'_>, user: UserId) -> &str {
     let card = company.people.iter().find(|card| card.user_id == user);
     card.map_or("", |card| card.nick_name.as_str())
 }

@@ -45,6 +45,25 @@ enum Halt {
     Fenced,
 }
 
+/// What the model's stream brought.
+enum Next {
+    Event(ReplyEvent),
+    Failed(ModelError),
+    Over,
+    /// Nothing; something else is due.
+    Woken,
+}
+
+impl Next {
+    fn of(item: Option<Result<ReplyEvent, ModelError>>) -> Self {
+        match item {
+            Some(Ok(event)) => Self::Event(event),
+            Some(Err(error)) => Self::Failed(error),
+            None => Self::Over,
+        }
+    }
+}
+
 pub(super) struct Writer<'a> {
     inner: &'a Arc<Inner>,
     job: &'a ReplyJob,
@@ -119,24 +138,19 @@ impl<'a> Writer<'a> {
     async fn read(&mut self, mut events: ReplyEvents) -> Result<Closing, Halt> {
         let mut ready = None;
         loop {
-            let next = if ready.is_some() {
-                ready.take()
-            } else {
-                let wake = self.inner.runtime.clock.sleep_until(self.wake_at());
-                match select(events.next(), wake).await {
-                    Either::Left((next, _)) => Some(next),
-                    Either::Right(((), _)) => None,
-                }
+            let next = match ready.take() {
+                Some(next) => next,
+                None => self.next(&mut events).await,
             };
             match next {
-                Some(Some(Ok(event))) => {
+                Next::Event(event) => {
                     self.take(event);
                     ready = self.take_ready(&mut events);
                 }
-                Some(Some(Err(error))) if self.finished.is_none() => return Ok(self.failed(&error)),
+                Next::Failed(error) if self.finished.is_none() => return Ok(self.failed(&error)),
                 // The model has said that it is finished; what breaks afterwards cost nothing.
-                Some(Some(Err(_)) | None) => return Ok(self.ended()),
-                None => {}
+                Next::Failed(_) | Next::Over => return Ok(self.ended()),
+                Next::Woken => {}
             }
             if let Some(closing) = self.over_limit() {
                 return Ok(closing);
@@ -145,12 +159,20 @@ impl<'a> Writer<'a> {
         }
     }
 
+    async fn next(&self, events: &mut ReplyEvents) -> Next {
+        let wake = self.inner.runtime.clock.sleep_until(self.wake_at());
+        match select(events.next(), wake).await {
+            Either::Left((next, _)) => Next::of(next),
+            Either::Right(((), _)) => Next::Woken,
+        }
+    }
+
     /// Takes what has come already, so that a fast model costs one look at the clock for many words. Answers with
     /// the first thing that is no event.
-    fn take_ready(&mut self, events: &mut ReplyEvents) -> Option<Option<Result<ReplyEvent, ModelError>>> {
+    fn take_ready(&mut self, events: &mut ReplyEvents) -> Option<Next> {
         for _ in 0..READY_MAX {
-            match events.next().now_or_never()? {
-                Some(Ok(event)) => self.take(event),
+            match Next::of(events.next().now_or_never()?) {
+                Next::Event(event) => self.take(event),
                 other => return Some(other),
             }
         }

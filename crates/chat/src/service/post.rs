@@ -4,8 +4,10 @@
 //! repetition, and only then the word to the others. Before the append nothing is read but the room as it stood a
 //! moment ago, so that a room can take messages by the thousand.
 
+mod order;
 mod parse;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::join;
@@ -19,6 +21,7 @@ use crate::message::{Author, Message};
 use crate::ports::{Admission, AppendOutcome, NewMessage};
 use crate::room::{Room, UserCard};
 
+pub use order::{PostOrder, PostPlace};
 pub(super) use parse::Said;
 
 /// What a person says.
@@ -51,9 +54,22 @@ impl ChatService {
     /// Says something in a conversation of any kind; answered after the commit. In a session it is a question like
     /// any other ([`ChatService::ask`]). Call it in a task that outlives the connection.
     pub async fn post(&self, user: UserId, id: &str, draft: Draft) -> Result<Posted, ChatError> {
+        self.post_at(user, id, draft, PostOrder::default().place()).await
+    }
+
+    /// The same in its place behind what the sender has said before and is not answered yet.
+    pub async fn post_at(
+        &self,
+        user: UserId,
+        id: &str,
+        draft: Draft,
+        place: PostPlace,
+    ) -> Result<Posted, ChatError> {
         let id: ConversationId = id.parse().map_err(|_invalid| ChatError::NotFound)?;
         let said = Said::parse(&draft, self.inner.settings.message_chars)?;
         let Some(room) = self.recent_room(&id).await? else {
+            // A session takes one question at a time anyway.
+            drop(place);
             return self.ask_in_session(user, &id, draft).await;
         };
         let answered = self.answered(&room, &said).await?;
@@ -62,7 +78,8 @@ impl ChatService {
         }
         let message = self.new_message(user, &room, said);
         let turn = self.decide(&room, &message, answered.as_ref()).await?;
-        self.append(&room, NewMessage { turn, ..message }).await
+        let appending = pin!(self.append(&room, NewMessage { turn, ..message }));
+        place.append(appending).await
     }
 
     /// The message that the person sent to a conversation under an id of their own.

@@ -118,7 +118,7 @@ impl ChatService {
     ) -> Result<CreatedRoom, ChatError> {
         let profile = rules::parse_profile(&room.profile)?;
         let characters = self.known_characters(&room.characters).await?;
-        let settings = rules::check_settings(room.settings, &characters)?;
+        let settings = rules::check_settings(room.settings, &characters, false)?;
         let founding = Founding { kind: ConversationKind::Room, profile, settings, characters };
         self.found(user, founding, key).await
     }
@@ -217,7 +217,7 @@ impl ChatService {
             };
         }
         let settings = edit.settings.unwrap_or(room.settings);
-        room.settings = rules::check_settings(settings, &room.characters)?;
+        room.settings = rules::check_settings(settings, &room.characters, room.is_public)?;
         Ok(room)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use kernel::{MessageId, UserId};
 
-use super::plan::OUTPUT_TOKENS_MIN;
+use super::plan::{Budget, HISTORY_MESSAGES, OUTPUT_TOKENS_MIN, Plan};
 use super::post::Said;
 use super::rooms::{CreatedRoom, Founding, parse_characters};
 use super::{ChatService, Draft};
@@ -17,7 +17,7 @@ use crate::conversation::{CharacterId, ConversationKind};
 use crate::error::{ChatError, Field, Forbidden};
 use crate::idempotency::IdempotencyKey;
 use crate::message::Failure;
-use crate::ports::{HistoryQuery, NewMessage, Reservation, Reserved};
+use crate::ports::{HistoryQuery, NewMessage};
 use crate::prompt::{self, PromptParts};
 use crate::room::{PayerRule, Room, RoomProfile, RoomSettings, TurnStrategy};
 use crate::turn::Turn;
@@ -27,9 +27,6 @@ use watch::Watch;
 const TITLE_CHARS_MAX: u32 = 100;
 const TOPIC_CHARS_MAX: u32 = 200;
 const CHARACTERS_MAX: usize = 8;
-/// As much history as a speaker is told of, for the bound of what it may cost.
-const HISTORY_MESSAGES: u32 = 30;
-const PROMPT_TOKENS_MAX: u32 = 8_000;
 
 /// A squad that somebody wants.
 #[derive(Debug, Clone, Default)]
@@ -164,33 +161,28 @@ impl ChatService {
     async fn check_balance(&self, message: &NewMessage, turn: &Turn) -> Result<(), ChatError> {
         let Some(step) = turn.steps.first() else { return Ok(()) };
         let ports = &self.inner.ports;
-        let (alias, limits) = self.inner.settings.models.resolve(None).ok_or(ChatError::UnknownModel)?;
         let persona = ports.personas.persona(&step.character_id).await?.ok_or(ChatError::UnknownCharacter)?;
         let newest = HistoryQuery::Newest { limit: HISTORY_MESSAGES };
         let history = ports.log.history(&message.conversation_id, newest).await?.messages;
+        let budget = self.inner.budget(None)?;
         let prompt = prompt::build(PromptParts {
             persona: &persona,
             passages: &[],
             history: &history,
             question: &message.content,
-            tokens_max: PROMPT_TOKENS_MAX,
+            tokens_max: budget.prompt_tokens_max,
         });
-        let probe: MessageId = self.inner.runtime.ids.next();
-        let reservation = Reservation {
-            message_id: probe,
+        // No more than the least answer is held, so that nobody else is refused for a mere question.
+        let output_tokens_wanted = budget.output_tokens_wanted.min(OUTPUT_TOKENS_MIN);
+        let plan = Plan {
+            reply_id: self.inner.runtime.ids.next(),
+            budget: Budget { output_tokens_wanted, ..budget },
+            prompt,
+            asker: message.author,
             payer: turn.payer,
-            model_alias: alias.to_owned(),
-            prompt_tokens_max: prompt::tokens_bound(&prompt),
-            output_tokens_wanted: OUTPUT_TOKENS_MIN.min(limits.output_tokens_max),
-            output_tokens_min: OUTPUT_TOKENS_MIN.min(limits.output_tokens_max),
-            at: self.inner.now(),
         };
-        match ports.meter.reserve(&reservation).await? {
-            Reserved::Held { .. } => Ok(ports.meter.void(probe, self.inner.now()).await?),
-            Reserved::Insufficient { available, needed } => {
-                Err(ChatError::InsufficientBalance { available, needed })
-            }
-        }
+        self.inner.reserve(&message.conversation_id, &plan).await?;
+        Ok(ports.meter.void(plan.reply_id, self.inner.now()).await?)
     }
 
     /// One to eight characters that are made for squads, each once.

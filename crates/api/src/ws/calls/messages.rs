@@ -10,6 +10,7 @@ use super::{Call, Work, work};
 use crate::problem::{Problem, Rule};
 use crate::ws::envelope::Request;
 use crate::ws::room_ops::room_id;
+use crate::ws::session::Session;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,8 +39,8 @@ pub(super) fn message_id(text: &str) -> Result<MessageId, Problem> {
     text.parse().map_err(|_invalid| Problem::not_found())
 }
 
-/// Says something.
-pub(in crate::ws) fn send(request: &Request) -> Result<Work, Problem> {
+/// Says something: looked at beside what was said before, appended behind it.
+pub(in crate::ws) fn send(session: &Session, request: &Request) -> Result<Work, Problem> {
     let data: SendData = request.data()?;
     let reply_to = data.reply_to_message_id.as_deref().map(message_id).transpose()?;
     let client_msg_id = data.client_msg_id;
@@ -49,9 +50,10 @@ pub(in crate::ws) fn send(request: &Request) -> Result<Work, Problem> {
         reply_to,
         client_msg_id: Some(client_msg_id.clone()),
     };
+    let place = session.connection().state.borrow_mut().posts.place();
     Ok(work(async move |call: Arc<Call>| {
-        let posted = call.gateway.chat.post(call.user()?, &data.room_id, draft).await?;
-        call.answer(
+        let posted = call.gateway.chat.post_at(call.user()?, &data.room_id, draft, place).await?;
+        Ok(call.answer(
             "ack",
             &SentAck {
                 client_msg_id,
@@ -60,7 +62,7 @@ pub(in crate::ws) fn send(request: &Request) -> Result<Work, Problem> {
                 timestamp: posted.at.as_millis(),
                 duplicate: posted.duplicate,
             },
-        )
+        ))
     }))
 }
 
@@ -71,11 +73,14 @@ struct MessageData {
     message_id: String,
 }
 
+/// The generation that clients add says nothing that the id does not: there is one that runs.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct StopData {
-    room_id: String,
-    message_id: Option<String>,
+    #[serde(rename = "roomId")]
+    room: String,
+    #[serde(rename = "messageId")]
+    message: Option<String>,
+    #[serde(rename = "clientMsgId")]
     client_msg_id: Option<String>,
 }
 
@@ -86,7 +91,7 @@ struct Stopped {
 
 /// Stops a reply, named by itself or by its question.
 pub(in crate::ws) fn stop(request: &Request) -> Result<Work, Problem> {
-    let StopData { room_id: room, message_id: message, client_msg_id } = request.data()?;
+    let StopData { room, message, client_msg_id } = request.data()?;
     let room = room_id(&room)?;
     let message = message.as_deref().map(message_id).transpose()?;
     if message.is_none() && client_msg_id.is_none() {
@@ -104,7 +109,7 @@ pub(in crate::ws) fn stop(request: &Request) -> Result<Work, Problem> {
             StopState::Stopped => "stopped",
             StopState::Done => "done",
         };
-        call.answer("ack", &Stopped { state })
+        Ok(call.answer("ack", &Stopped { state }))
     }))
 }
 
@@ -121,7 +126,7 @@ pub(in crate::ws) fn recall(request: &Request) -> Result<Work, Problem> {
         let caller = call.caller()?;
         let is_operator = caller.role == auth::Role::Admin;
         let seq = call.gateway.chat.recall(caller.user_id, is_operator, message).await?;
-        call.answer("ack", &SeqAck { seq })
+        Ok(call.answer("ack", &SeqAck { seq }))
     }))
 }
 
@@ -148,6 +153,6 @@ pub(in crate::ws) fn like(request: &Request) -> Result<Work, Problem> {
     let (_, message) = (room_id(&room)?, message_id(&message)?);
     Ok(work(async move |call: Arc<Call>| {
         let like = call.gateway.chat.like(call.user()?, message, liked).await?;
-        call.answer("ack", &LikedAck { liked, total_likes: like.total, seq: like.seq })
+        Ok(call.answer("ack", &LikedAck { liked, total_likes: like.total, seq: like.seq }))
     }))
 }
