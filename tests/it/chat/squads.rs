@@ -182,7 +182,7 @@ async fn a_credit_that_runs_out_in_the_middle_ends_the_turn(backend: &Backend) {
     first.say("好");
     let left = house.balance().await.0;
     house.set_aside(left).await;
-    first.finish(USAGE);
+    first.finish(TokenUsage { completion: 4_000, ..USAGE });
     let frames = frames(&house, stream).await;
     let told = told(&frames);
     assert_eq!(told, ["char_e_1: 好.", "char_i_2! InsufficientBalance", "done"]);
