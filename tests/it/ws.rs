@@ -5,3 +5,5 @@ mod envelope;
 mod life;
 mod limits;
 mod rooms;
+mod slow;
+mod streams;

@@ -38,13 +38,14 @@ const STANDINGS_POSTGRES: &str = "SELECT r.id, r.closed_at, p.state, p.muted_unt
      LEFT JOIN messages m ON m.conversation_id = i.conversation_id AND m.author_user = i.author_user \
      AND m.client_msg_id = i.client_msg_id ORDER BY i.n";
 
-const STANDINGS_SQLITE: &str = "SELECT r.id, r.closed_at, p.state, p.muted_until, m.id AS repeated \
-     FROM json_each($1) i LEFT JOIN rooms r ON r.id = i.value ->> 'conversation_id' \
-     LEFT JOIN members p ON p.conversation_id = i.value ->> 'conversation_id' \
-     AND p.user_id = unhex(i.value ->> 'author_user') \
-     LEFT JOIN messages m ON m.conversation_id = i.value ->> 'conversation_id' \
-     AND m.author_user = unhex(i.value ->> 'author_user') \
-     AND m.client_msg_id = i.value ->> 'client_msg_id' ORDER BY i.key";
+/// A row's value is taken out of its list once; each mention of `jsonb_each`'s column would do it again.
+const STANDINGS_SQLITE: &str = "WITH i AS MATERIALIZED (SELECT key AS n, value AS v FROM jsonb_each($1)) \
+     SELECT r.id, r.closed_at, p.state, p.muted_until, m.id AS repeated FROM i \
+     LEFT JOIN rooms r ON r.id = v ->> 'conversation_id' \
+     LEFT JOIN members p ON p.conversation_id = v ->> 'conversation_id' \
+     AND p.user_id = unhex(v ->> 'author_user') \
+     LEFT JOIN messages m ON m.conversation_id = v ->> 'conversation_id' \
+     AND m.author_user = unhex(v ->> 'author_user') AND m.client_msg_id = v ->> 'client_msg_id' ORDER BY n";
 
 /// All in one, since each statement is a journey.
 const WRITE_POSTGRES: &str = "WITH news AS (SELECT * FROM json_to_recordset($1::json) AS i(id uuid, \
@@ -86,15 +87,16 @@ const TURNS_SQLITE: &str = "INSERT INTO turns (id, conversation_id, question, as
      value ->> 'follow_ups_left', value ->> 'state', unhex(value ->> 'owner'), value ->> 'created_at' \
      FROM json_each($1)";
 
-const MESSAGES_SQLITE: &str = "WITH i AS MATERIALIZED (SELECT value AS v FROM jsonb_each($1)) INSERT INTO messages (id, conversation_id, seq, last_seq, author_user, content, \
-     status, reply_to, client_msg_id, body_hash, generation, mentions, created_at) SELECT unhex(v ->> 'id'), \
-     v ->> 'conversation_id', v ->> 'seq', v ->> 'seq', unhex(v ->> 'author_user'), \
-     v ->> 'content', 'done', unhex(v ->> 'reply_to'), v ->> 'client_msg_id', v ->> 'body_hash', \
-     0, v ->> 'mentions', v ->> 'created_at' FROM i";
+const MESSAGES_SQLITE: &str = "WITH i AS MATERIALIZED (SELECT value AS v FROM jsonb_each($1)) \
+     INSERT INTO messages (id, conversation_id, seq, last_seq, author_user, content, status, reply_to, \
+     client_msg_id, body_hash, generation, mentions, created_at) SELECT unhex(v ->> 'id'), \
+     v ->> 'conversation_id', v ->> 'seq', v ->> 'seq', unhex(v ->> 'author_user'), v ->> 'content', 'done', \
+     unhex(v ->> 'reply_to'), v ->> 'client_msg_id', v ->> 'body_hash', 0, v ->> 'mentions', \
+     v ->> 'created_at' FROM i";
 
-const EVENTS_SQLITE: &str = "WITH i AS MATERIALIZED (SELECT value AS v FROM jsonb_each($1)) INSERT INTO events (conversation_id, seq, kind, body, subject, created_at) \
-     SELECT v ->> 'conversation_id', v ->> 'seq', 'message', v ->> 'event', \
-     unhex(v ->> 'id'), v ->> 'created_at' FROM i";
+const EVENTS_SQLITE: &str = "WITH i AS MATERIALIZED (SELECT value AS v FROM jsonb_each($1)) \
+     INSERT INTO events (conversation_id, seq, kind, body, subject, created_at) SELECT v ->> 'conversation_id', \
+     v ->> 'seq', 'message', v ->> 'event', unhex(v ->> 'id'), v ->> 'created_at' FROM i";
 
 /// A locked conversation, moved on by each message that is accepted.
 pub(crate) struct Head {

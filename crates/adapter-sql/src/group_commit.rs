@@ -68,7 +68,8 @@ async fn commit_all(store: SqlStore, mut queue: mpsc::Receiver<Waiting>) {
 /// stored refuses nobody else. Halves keep the order of arrival.
 async fn commit(store: &SqlStore, messages: Arc<[NewMessage]>, answers: Vec<Answer>) {
     let mut answers = answers.into_iter();
-    let mut parts = vec![0..messages.len()];
+    let whole = 0..messages.len();
+    let mut parts = vec![whole];
     while let Some(part) = parts.pop() {
         match commit_part(store, &messages, part.clone()).await {
             Ok(outcomes) => {

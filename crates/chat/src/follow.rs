@@ -187,7 +187,8 @@ impl Follower {
                 }
             }
             Frame::Committed { events } => {
-                if events.iter().any(|event| event.ends(self.message_id)) {
+                // None at all: some may have been lost.
+                if events.is_empty() || events.iter().any(|event| event.ends(self.message_id)) {
                     self.reread().await;
                 }
             }

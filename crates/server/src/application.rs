@@ -1,5 +1,6 @@
 //! The running server: built from a configuration, run until it is stopped.
 
+use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use anyhow::Context;
 use api::{ApiSettings, Gateway, Services, SocketSettings, TrustedProxies};
 use chat::ChatService;
 use kernel::{Clock, Entropy};
+use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::compose::{self, Composition, Foundation};
@@ -22,6 +25,8 @@ use crate::{secrets, telemetry};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is closed after this; longer than a proxy's usual minute, so that the proxy closes first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// What a client's system does not take in for so long, its client never will.
+const UNTAKEN_LONGEST: Duration = Duration::from_mins(1);
 const BACKLOG: u32 = 2_048;
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 const CLOCK_CHECK: Duration = Duration::from_mins(1);
@@ -280,10 +285,21 @@ fn serve(
         .tcp_nodelay(true)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
+        .on_connect(|connection, _extensions| give_up_on_the_deaf(connection))
         .shutdown_timeout(u64::from(config.server.stop_seconds).saturating_sub(CLOSING.as_secs()).max(1))
         .disable_signals()
         .listen(listener)?;
     Ok(http.run())
+}
+
+/// A client that takes in nothing for so long is cut off by the system: a response that cannot be written is not
+/// asked for more, so nobody else would notice.
+fn give_up_on_the_deaf(connection: &dyn Any) {
+    if let Some(stream) = connection.downcast_ref::<TcpStream>()
+        && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(UNTAKEN_LONGEST))
+    {
+        tracing::debug!(%error, "a connection has no limit of its own for what is not taken in");
+    }
 }
 
 fn workers(configured: usize) -> usize {

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use chat::ports::Personas;
 use chat::room::{RoomProfile, RoomSettings, SkillBonus};
-use chat::{CharacterId, ConversationId, ConversationKind, Room};
+use chat::{CharacterId, ConversationId, ConversationKind, Room, TurnStrategy};
 use kernel::{Entropy, Timestamp};
 use serde::Deserialize;
 
@@ -44,6 +44,8 @@ struct Entry {
     bonuses: BTreeMap<String, u32>,
     #[serde(default)]
     require_level: u32,
+    #[serde(default)]
+    turn_strategy: TurnStrategy,
 }
 
 /// The public rooms of this data directory, as they are at their beginning.
@@ -110,7 +112,12 @@ fn room(entry: Entry, epoch: String, now: Timestamp) -> Room {
             skill_bonuses: bonuses.collect(),
             require_level: entry.require_level,
         },
-        settings: RoomSettings { max_members: MEMBERS_MAX, ..RoomSettings::default() },
+        settings: RoomSettings {
+            max_members: MEMBERS_MAX,
+            allow_guest_join: true,
+            turn_strategy: entry.turn_strategy,
+            ..RoomSettings::default()
+        },
         characters: entry.characters,
         epoch,
         head: 0,

@@ -244,5 +244,6 @@ async fn only_those_who_are_in_tell_that_they_write(backend: &Backend) {
     house.chat.typing(house.person(2), &room.id, "c-2").await;
     house.chat.typing(house.person(1), &room.id, "c-1").await;
     let expected = Frame::Typing { user_id: house.person(1), connection: "c-1".to_owned() };
-    assert_eq!(bus.frame().await, expected);
+    let typing = bus.until(|frame| matches!(frame, Frame::Typing { .. })).await;
+    assert_eq!(typing, expected);
 }

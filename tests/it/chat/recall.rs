@@ -17,7 +17,8 @@ super::on_both_databases!(
     an_author_has_two_minutes_and_who_keeps_order_has_no_limit,
     a_recalled_question_is_not_told_to_the_model_again,
     a_reply_that_grows_is_stopped_and_erased,
-    a_recall_before_the_first_word_costs_nothing,
+    a_reply_recalled_before_its_first_word_costs_nothing,
+    a_question_recalled_before_the_first_word_costs_nothing,
     a_recall_in_the_middle_costs_as_much_as_a_stop,
     a_recall_after_the_end_gives_nothing_back,
     a_reply_without_an_owner_is_erased_all_the_same,
@@ -98,11 +99,7 @@ async fn a_recalled_question_is_not_told_to_the_model_again(backend: &Backend) {
 }
 
 /// A reply of the house's person that has said so much.
-async fn growing(
-    house: &mut House,
-    backend: &Backend,
-    text: &str,
-) -> (Asked, tests::fakes::scripted_model::Call) {
+async fn growing(house: &mut House, text: &str) -> (Asked, tests::fakes::scripted_model::Call) {
     let session = house.session().await;
     let asked = house.ask(&session, "问").await.unwrap();
     let mut bus = house.listen(&session.id).await;
@@ -111,7 +108,6 @@ async fn growing(
         call.say(text);
         bus.until(|frame| matches!(frame, Frame::Delta { .. })).await;
     }
-    let _ = backend;
     (asked, call)
 }
 
@@ -128,7 +124,7 @@ async fn settled(house: &House) {
 
 async fn a_reply_that_grows_is_stopped_and_erased(backend: &Backend) {
     let mut house = House::on(backend);
-    let (asked, call) = growing(&mut house, backend, SECRET).await;
+    let (asked, call) = growing(&mut house, SECRET).await;
     let watching = house.chat.follow(house.user, asked.reply.id, None, None).await.unwrap();
     recalled(&house, house.user, asked.reply.id).await.unwrap();
     assert!(call.is_cancelled());
@@ -140,24 +136,27 @@ async fn a_reply_that_grows_is_stopped_and_erased(backend: &Backend) {
     assert!(house.balance().await.0 < WELCOME, "what was delivered is paid for");
 }
 
-async fn a_recall_before_the_first_word_costs_nothing(backend: &Backend) {
-    for of_the_question in [false, true] {
-        let mut house = House::on(backend);
-        house.user = house.person(if of_the_question { 1 } else { 2 });
-        let (asked, call) = growing(&mut house, backend, "").await;
-        let id = if of_the_question { asked.question.id } else { asked.reply.id };
-        recalled(&house, house.user, id).await.unwrap();
-        settled(&house).await;
-        assert!(call.is_cancelled());
-        assert_eq!(house.balance().await, (WELCOME, 0), "of the question: {of_the_question}");
-        let reply = house.chat.message(house.user, asked.reply.id).await.unwrap();
-        assert_eq!((reply.content.as_str(), reply.usage), ("", None));
-    }
+async fn a_reply_recalled_before_its_first_word_costs_nothing(backend: &Backend) {
+    before_the_first_word(House::on(backend), |asked| asked.reply.id).await;
+}
+
+async fn a_question_recalled_before_the_first_word_costs_nothing(backend: &Backend) {
+    before_the_first_word(House::on(backend), |asked| asked.question.id).await;
+}
+
+async fn before_the_first_word(mut house: House, recalling: impl Fn(&Asked) -> MessageId) {
+    let (asked, call) = growing(&mut house, "").await;
+    recalled(&house, house.user, recalling(&asked)).await.unwrap();
+    settled(&house).await;
+    assert!(call.is_cancelled());
+    assert_eq!(house.balance().await, (WELCOME, 0));
+    let reply = house.chat.message(house.user, asked.reply.id).await.unwrap();
+    assert_eq!((reply.content.as_str(), reply.usage), ("", None));
 }
 
 async fn a_recall_in_the_middle_costs_as_much_as_a_stop(backend: &Backend) {
     let mut house = House::on(backend);
-    let (asked, call) = growing(&mut house, backend, "学而时习之").await;
+    let (asked, call) = growing(&mut house, "学而时习之").await;
     let prompt = chat::prompt::tokens_estimate(&call.request.prompt);
     recalled(&house, house.user, asked.question.id).await.unwrap();
     settled(&house).await;
@@ -169,7 +168,7 @@ async fn a_recall_in_the_middle_costs_as_much_as_a_stop(backend: &Backend) {
 
 async fn a_recall_after_the_end_gives_nothing_back(backend: &Backend) {
     let mut house = House::on(backend);
-    let (asked, call) = growing(&mut house, backend, SECRET).await;
+    let (asked, call) = growing(&mut house, SECRET).await;
     call.finish(USAGE);
     driven(&house.clock, house.chat.finished(house.user, asked.reply.id)).await.unwrap();
     let before = house.balance().await;

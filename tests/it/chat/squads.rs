@@ -2,8 +2,8 @@
 
 use chat::ports::{HistoryQuery, ModelError};
 use chat::{
-    CharacterId, ChatError, Draft, Failure, MessageStatus, NewSquad, PayerRule, Room, SquadFailure, SquadFrame,
-    TurnStrategy,
+    CharacterId, ChatError, Draft, Failure, MessageStatus, NewSquad, PayerRule, Room, SquadFailure,
+    SquadFrame, TurnStrategy,
 };
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -65,7 +65,8 @@ fn told(frames: &[SquadFrame]) -> Vec<String> {
 
 async fn a_squad_has_one_to_eight_characters_that_are_made_for_it(backend: &Backend) {
     let house = House::on(backend);
-    let eight = ["char_e_1", "char_i_1", "char_s_1", "char_n_1", "char_t_1", "char_f_1", "char_j_1", "char_p_1"];
+    let eight =
+        ["char_e_1", "char_i_1", "char_s_1", "char_n_1", "char_t_1", "char_f_1", "char_j_1", "char_p_1"];
     let room = made(&house, &eight).await;
     assert_eq!((room.characters.len(), room.is_public), (8, false));
     assert_eq!((room.settings.turn_strategy, room.settings.payer), (TurnStrategy::List, PayerRule::Owner));
@@ -176,14 +177,13 @@ async fn too_little_credit_stores_nothing_and_burns_no_id(backend: &Backend) {
 async fn a_credit_that_runs_out_in_the_middle_ends_the_turn(backend: &Backend) {
     let mut house = House::on(backend);
     let room = made(&house, &["char_e_1", "char_i_2"]).await;
+    house.leave_only(6_000).await;
     let stream = asked(&house, &room, asking("学")).await;
     let first = house.call().await;
     first.say("好");
-    let left = house.balance().await.0;
-    house.set_aside(left).await;
-    first.finish(USAGE);
-    let frames = frames(&house, stream).await;
-    let told = told(&frames);
+    // As much as the hold has: nothing is left for the second.
+    first.finish(TokenUsage { prompt: 200, cached: 0, completion: 4_000, reasoning: 0 });
+    let told = told(&frames(&house, stream).await);
     assert_eq!(told, ["char_e_1: 好.", "char_i_2! InsufficientBalance", "done"]);
 }
 

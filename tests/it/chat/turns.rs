@@ -4,9 +4,7 @@ use adapter_sql::{SqlEventLog, SqlTurns};
 use chat::event::{Frame, Notice};
 use chat::ports::{EventLog, ModelError, TurnStore};
 use chat::turn::{Reason, StepState, Turn, TurnState};
-use chat::{
-    ChatError, Draft, MessageStatus, NewRoom, Posted, Room, RoomSettings, StopState, TurnStrategy,
-};
+use chat::{ChatError, Draft, MessageStatus, NewRoom, Posted, Room, RoomSettings, StopState, TurnStrategy};
 use kernel::{MessageId, PageRequest, TokenUsage, UserId};
 use tests::backends::Backend;
 use tests::fakes::scripted_model::Call;
@@ -77,8 +75,9 @@ async fn join(house: &House, room: &Room, guest: UserId) {
 
 async fn who_is_named_answers_in_order_and_hears_the_earlier_ones(backend: &Backend) {
     let mut house = House::on(backend);
-    let room = room_of(&house, &["classics_kongzi", "classics_mengzi", "classics_laozi"], by(TurnStrategy::Manual))
-        .await;
+    let room =
+        room_of(&house, &["classics_kongzi", "classics_mengzi", "classics_laozi"], by(TurnStrategy::Manual))
+            .await;
     let mut frames = house.listen(&room.id).await;
     let posted = say(&house, house.user, &room, "請孟子、孔子說說義利").await;
     let first = house.call().await;
@@ -218,9 +217,12 @@ async fn characters_call_one_another_three_times(backend: &Backend) {
     let room = room_of(&house, &["classics_kongzi", "classics_mengzi"], by(TurnStrategy::Natural)).await;
     let mut frames = house.listen(&room.id).await;
     let posted = say(&house, house.user, &room, "孔子说说吧").await;
-    for (name, line) in
-        [("孔子", "孟子以为如何？"), ("孟子", "还请孔子再说。"), ("孔子", "孔子说完了，孟子呢？"), ("孟子", "孔子高见。")]
-    {
+    for (name, line) in [
+        ("孔子", "孟子以为如何？"),
+        ("孟子", "还请孔子再说。"),
+        ("孔子", "孔子说完了，孟子呢？"),
+        ("孟子", "孔子高见。"),
+    ] {
         let call = house.call().await;
         assert_eq!(speaker(&call), name);
         call.say(line);

@@ -1,9 +1,12 @@
 //! A turn survives its process: others go on where it stopped, and say nothing twice.
 
-use adapter_sql::SqlTurns;
-use chat::ports::TurnStore;
-use chat::turn::{StepState, TurnState};
-use chat::{EndReason, TurnStrategy};
+use std::sync::Arc;
+
+use adapter_sql::SqlEventLog;
+use chat::ports::{AppendOutcome, EventLog, NewMessage};
+use chat::turn::{Reason, Step, StepState, Turn, TurnState};
+use chat::{EndReason, Room, TurnStrategy};
+use kernel::{Ids, MessageId, SeededEntropy};
 use tests::backends::Backend;
 use tests::house::House;
 
@@ -78,22 +81,59 @@ async fn a_turn_that_no_task_is_at_work_on_is_taken_up_by_the_next_sweep(backend
     house.chat.renew_lease().await.unwrap();
     let room = room_of(&house, &MASTERS, by(TurnStrategy::Manual)).await;
     let mut frames = house.listen(&room.id).await;
-    let first = say(&house, house.user, &room, "孔子说说").await;
-    house.call().await.finish(USAGE);
-    over(&mut frames, first.message_id).await;
-    idle(&house).await;
-    // The same turn again, as if the answer to its last change had been lost and its task had given up.
-    let copy = turn_of(backend, first.message_id).await;
-    assert_eq!(copy.state, TurnState::Done);
-    let turns = SqlTurns::new(backend.store.clone());
-    assert!(!turns.update(&copy).await.unwrap(), "what is over stays so");
-    assert_eq!(house.chat.sweep(10).await.unwrap(), 0);
-    let second = say(&house, house.user, &room, "孟子说说").await;
-    house.call().await.finish(USAGE);
-    over(&mut frames, second.message_id).await;
-    assert_eq!(house.chat.sweep(10).await.unwrap(), 0);
+    // What a process leaves that ended between the append and the turn's task.
+    let ids = Ids::new(house.clock.clone(), Arc::new(SeededEntropy::new(99)));
+    let question: MessageId = ids.next();
+    let message = left_behind(&house, &room, question, &ids);
+    let log = SqlEventLog::new(backend.store.clone());
+    assert!(matches!(log.append(&message).await.unwrap(), AppendOutcome::Appended { .. }));
+    assert_eq!(house.chat.sweep(10).await.unwrap(), 0, "nothing is closed or adopted; it is gone on with");
+    let call = house.call().await;
+    assert_eq!(speaker(&call), "孟子");
+    house.chat.sweep(10).await.unwrap();
+    assert!(house.calls.try_recv().is_err(), "and only once");
+    call.finish(USAGE);
+    over(&mut frames, question).await;
     idle(&house).await;
     books_are_right(&house).await;
+}
+
+fn left_behind(house: &House, room: &Room, question: MessageId, ids: &Ids) -> NewMessage {
+    let at = kernel::Clock::now(&*house.clock);
+    let step = Step {
+        reply: ids.next(),
+        character_id: "classics_mengzi".parse().unwrap(),
+        reason: Reason::MentionedByName,
+        reply_to: question,
+        state: StepState::Waiting,
+    };
+    let turn = Turn {
+        id: ids.next(),
+        conversation_id: room.id.clone(),
+        question,
+        asker: house.user,
+        payer: house.user,
+        strategy: TurnStrategy::Manual,
+        seed: 1,
+        candidates: Vec::new(),
+        steps: vec![step],
+        follow_ups_left: 0,
+        state: TurnState::Open,
+        owner: house.instance,
+        created_at: at,
+    };
+    NewMessage {
+        conversation_id: room.id.clone(),
+        id: question,
+        author: house.user,
+        content: "孟子说说".to_owned(),
+        client_msg_id: None,
+        body_hash: String::new(),
+        mentions: Vec::new(),
+        reply_to: None,
+        turn: Some(turn),
+        at,
+    }
 }
 
 async fn two_processes_keep_one_order(backend: &Backend) {

@@ -53,6 +53,7 @@ mod generation_store;
 mod identity_provider;
 mod ledger;
 mod ledger_reads;
+mod local_first;
 mod login_log;
 mod password_hasher;
 mod rate_limiter;

@@ -6,7 +6,7 @@ use tests::app::{Person, Profile, TestApp};
 use crate::api::on_both_profiles;
 
 /// A room of this person.
-async fn room_of(person: &Person) -> String {
+pub(super) async fn room_of(person: &Person) -> String {
     let made = person.post("/api/rooms", &json!({ "name": "问学" })).await;
     made.data()["room"]["roomId"].as_str().expect("a room's id").to_owned()
 }
@@ -18,7 +18,7 @@ async fn invited(host: &Person, guest: &Person, room: &str) {
     assert_eq!(joined.status, 200, "{}", joined.text);
 }
 
-fn said(content: &str, room: &str, own: &str) -> Value {
+pub(super) fn said(content: &str, room: &str, own: &str) -> Value {
     json!({ "roomId": room, "clientMsgId": own, "content": content })
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Response;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -47,6 +47,23 @@ impl TestApp {
             request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a header's value"));
         }
         let stream = TcpStream::connect(host).await.expect("the server listens");
+        Self::upgrade(request, stream).await
+    }
+
+    /// A connection of this person whose system takes in as little as it can before it is read.
+    pub async fn narrow_socket(&self, person: &Person) -> Socket {
+        let host = self.base.strip_prefix("http://").expect("a base");
+        let url = format!("ws://{host}/ws?token={}", person.token);
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("a small buffer");
+        let stream = socket.connect(host.parse().expect("an address")).await.expect("the server listens");
+        let request = url.into_client_request().expect("a request");
+        let mut socket = Self::upgrade(request, stream).await.expect("an upgrade");
+        assert_eq!(socket.next().await.expect("a welcome")["event"], "result");
+        socket
+    }
+
+    async fn upgrade(request: Request, stream: TcpStream) -> Result<Socket, u16> {
         stream.set_nodelay(true).expect("a socket");
         match tokio_tungstenite::client_async(request, stream).await {
             Ok((stream, response)) => {

@@ -23,7 +23,7 @@ pub struct Violation {
 pub const LEASE_MS: Millis = 15_000;
 /// Longest time from the end of a lease to the end of a reply.
 const CURE_MS: Millis = 5_000;
-/// What a busy machine may add between an event and the moment a client notes it.
+/// What a busy machine may add.
 const SLACK_MS: Millis = 3_000;
 /// A prompt may have been built before the recall that it missed.
 const PROMPT_GRACE_MS: Millis = 2_000;
@@ -65,18 +65,6 @@ impl<'a> Index<'a> {
             }
         }
         index
-    }
-
-    /// When the first client applied an event.
-    fn first_seen(&self) -> BTreeMap<(&'a str, u64), Millis> {
-        let mut seen = BTreeMap::new();
-        for item in self.evidence.clients.iter().flat_map(|client| &client.items) {
-            if let What::Applied { room, entry } = &item.what {
-                let first = seen.entry((room.as_str(), entry.seq)).or_insert(item.at);
-                *first = item.at.min(*first);
-            }
-        }
-        seen
     }
 }
 

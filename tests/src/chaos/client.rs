@@ -40,6 +40,8 @@ pub struct Client {
     recent: VecDeque<(String, String)>,
     /// Replies whose stop was answered with `stopped` on this connection.
     stopped: Vec<(String, u64)>,
+    /// Replies that were said to be stopping, to be asked about again.
+    stop_once_more: Vec<(String, u64)>,
     out: VecDeque<Value>,
     pages: Vec<String>,
     items: Vec<Item>,
@@ -89,7 +91,7 @@ pub struct Board(Arc<Mutex<BTreeMap<usize, Standing>>>);
 pub struct Standing {
     /// The last seq that it applied, by conversation.
     pub last: BTreeMap<String, u64>,
-    /// Messages that were not acknowledged, and answers that it waits for.
+    /// Messages that were not acknowledged, texts and events that it lacks, and replies that grow.
     pub waiting: usize,
 }
 
@@ -160,6 +162,7 @@ impl Client {
             said: VecDeque::new(),
             recent: VecDeque::new(),
             stopped: Vec::new(),
+            stop_once_more: Vec::new(),
             out: VecDeque::new(),
             pages: Vec::new(),
             items: Vec::new(),
@@ -216,6 +219,7 @@ impl Client {
                         for object in &objects {
                             self.take(object);
                         }
+                        self.notice_caught_up();
                     }
                     Err(why) => return why,
                 },
@@ -251,6 +255,7 @@ impl Client {
         self.asked.clear();
         self.out.clear();
         self.stopped.clear();
+        self.stop_once_more.clear();
         self.is_caught_up = false;
         self.to_join = self.copies.keys().map(|room| (room.clone(), now)).collect();
         // What was on its way when the last connection broke is sent again, with the same id.
@@ -265,6 +270,7 @@ impl Client {
         self.notice_caught_up();
         if self.is_caught_up {
             self.send_due(now);
+            self.stop_again();
             self.act(now);
         }
         self.note_standing();
@@ -350,8 +356,9 @@ impl Client {
 
     fn note_standing(&self) {
         let last = self.copies.iter().map(|(room, copy)| (room.clone(), copy.last().unwrap_or(0))).collect();
-        let behind = self.copies.values().filter(|copy| copy.is_behind()).count();
-        self.surroundings.board.note(self.number, Standing { last, waiting: self.pending.len() + behind });
+        let is_open = |copy: &&Replica| copy.is_behind() || copy.any_growing().is_some();
+        let open = self.copies.values().filter(is_open).count();
+        self.surroundings.board.note(self.number, Standing { last, waiting: self.pending.len() + open });
     }
 
     fn note(&mut self, what: What) {

@@ -20,6 +20,7 @@ pub fn entry_of(event: &Value) -> Option<LogEntry> {
         client_msg_id: text(&message["clientMsgId"]),
         generation: event["gen"].as_u64().unwrap_or(0),
         why: text(&event["why"]),
+        timestamp: event["timestamp"].as_u64().unwrap_or(0),
         core: 0,
         content: None,
     };

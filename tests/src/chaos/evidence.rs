@@ -15,6 +15,8 @@ pub struct Evidence {
     pub rooms: Vec<RoomLog>,
     /// What each client saw.
     pub clients: Vec<ClientRecord>,
+    /// When the run began, in milliseconds since 1970.
+    pub began_at: u64,
     /// Deaths of instances.
     pub kills: Vec<Kill>,
     /// What the model was asked.
@@ -55,6 +57,8 @@ pub struct LogEntry {
     pub generation: u64,
     /// For `ai_end`: why.
     pub why: String,
+    /// For `ai_start` and `ai_end`: when, by the server's clock, in milliseconds since 1970.
+    pub timestamp: u64,
     /// Of all that never changes.
     pub core: u32,
     /// Of the text, where it is shown.

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use kernel::Clock;
+use server::system::SystemClock;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::{Instant, sleep};
@@ -22,17 +24,26 @@ use super::truth::Reader;
 
 /// The time of a run, the same for all who take part.
 #[derive(Debug, Clone, Copy)]
-pub struct RunClock(Instant);
+pub struct RunClock {
+    start: Instant,
+    began_at: u64,
+}
 
 impl RunClock {
     /// Begins now.
     pub fn start() -> Self {
-        Self(Instant::now())
+        let now = SystemClock::default().now().as_millis();
+        Self { start: Instant::now(), began_at: u64::try_from(now).expect("a time after 1970") }
+    }
+
+    /// When it began, in milliseconds since 1970.
+    pub fn began_at(&self) -> u64 {
+        self.began_at
     }
 
     /// Since the beginning.
     pub fn now(&self) -> Millis {
-        u64::try_from(self.0.elapsed().as_millis()).expect("a run's length")
+        u64::try_from(self.start.elapsed().as_millis()).expect("a run's length")
     }
 }
 
@@ -54,6 +65,8 @@ const SILENT_PERCENT: u64 = 2;
 const QUIET_MAX: Duration = Duration::from_mins(2);
 /// A connection that fell silent is noticed after 35 s.
 const EMPTY_MAX: Duration = Duration::from_secs(75);
+/// A hold expires after 120 s.
+const HOLDS_MAX: Duration = Duration::from_secs(150);
 const STORM_MAX: Duration = Duration::from_secs(25);
 
 struct Run<'a> {
@@ -231,7 +244,8 @@ impl Run<'_> {
         evidence.clients.push(observer);
         evidence.prompts = self.model.prompts();
         evidence.gauges = self.gauges_at_rest().await;
-        evidence.ledger = Some(self.ledger());
+        evidence.ledger = Some(self.ledger().await);
+        evidence.began_at = self.clock.began_at();
         evidence.kills = std::mem::take(&mut self.kills);
         Report::of(self.plan, &evidence, self.storms)
     }
@@ -247,10 +261,18 @@ impl Run<'_> {
         }
     }
 
-    fn ledger(&self) -> LedgerReport {
-        let (ok, report) = block_in_place(|| self.fleet.ledger_check());
-        let number = |name: &str| report[name].as_i64().unwrap_or(-1);
-        LedgerReport { ok, open_holds: number("openHolds"), imbalance: number("imbalance") }
+    /// A hold whose instance died before it had a reply is freed when it expires.
+    async fn ledger(&self) -> LedgerReport {
+        let until = Instant::now() + HOLDS_MAX;
+        loop {
+            let (ok, report) = block_in_place(|| self.fleet.ledger_check());
+            let number = |name: &str| report[name].as_i64().unwrap_or(-1);
+            let report = LedgerReport { ok, open_holds: number("openHolds"), imbalance: number("imbalance") };
+            if report.open_holds == 0 || Instant::now() > until {
+                return report;
+            }
+            sleep(Duration::from_secs(2)).await;
+        }
     }
 
     async fn sleep_until(&self, at: Millis) {

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use chat::{ConversationId, PostOrder};
-use futures::future::AbortHandle;
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::Shared;
 use kernel::Timestamp;
 use uuid::Uuid;
 
@@ -43,8 +45,8 @@ pub(crate) struct State {
     pub(crate) lane: Option<Arc<Lane>>,
     /// The order of what is said.
     pub(crate) posts: PostOrder,
-    /// Operations that end with the connection.
-    pub(crate) abortable: Vec<AbortHandle>,
+    /// Tells operations that end with the connection; made by the first of them.
+    pub(crate) gone: Option<Box<Gone>>,
     pub(crate) bucket: Bucket,
     pub(crate) opened_at: Timestamp,
     pub(crate) heard_at: Timestamp,
@@ -57,7 +59,22 @@ pub(crate) struct State {
     pub(crate) is_identifying: bool,
 }
 
+/// Ends what listens to it when it is dropped.
+pub(crate) struct Gone {
+    _here: oneshot::Sender<()>,
+    end: Shared<oneshot::Receiver<()>>,
+}
+
 impl State {
+    /// Ready when the connection is no more.
+    pub(crate) fn end(&mut self) -> Shared<oneshot::Receiver<()>> {
+        let gone = self.gone.get_or_insert_with(|| {
+            let (here, end) = oneshot::channel();
+            Box::new(Gone { _here: here, end: end.shared() })
+        });
+        gone.end.clone()
+    }
+
     pub(crate) fn new(bucket: Bucket, now: Timestamp) -> Self {
         Self {
             identity: None,
@@ -67,7 +84,7 @@ impl State {
             entries: Vec::new(),
             lane: None,
             posts: PostOrder::default(),
-            abortable: Vec::new(),
+            gone: None,
             bucket,
             opened_at: now,
             heard_at: now,

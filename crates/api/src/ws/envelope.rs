@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_reply_names_what_it_answers() {
-        let request = Request::parse(br#"{"op":"ping","reqId":"r-9"}"#).map_err(|_| ()).unwrap();
+        let request = Request::parse(br#"{"op":"ping","reqId":"r-9"}"#)
+            .unwrap_or_else(|_unreadable| panic!("a request"));
         let frame = request.tag.reply("pong", &Nothing {});
         assert_eq!(frame[2..], *br#"{"reqId":"r-9","op":"ping","event":"pong"}"#);
     }

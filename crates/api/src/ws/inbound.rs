@@ -101,16 +101,16 @@ impl Assembler {
             Frame::Ping(data) => Ok(Some(Inbound::Ping(data))),
             Frame::Pong(_) => Ok(Some(Inbound::Pong)),
             Frame::Close(reason) => Ok(Some(Inbound::Close(reason.map(|reason| reason.code.into())))),
-            Frame::Continuation(Item::FirstText(data)) => self.begin(true, &data),
-            Frame::Continuation(Item::FirstBinary(data)) => self.begin(false, &data),
+            Frame::Continuation(Item::FirstText(data)) => Ok(self.begin(true, &data)),
+            Frame::Continuation(Item::FirstBinary(data)) => Ok(self.begin(false, &data)),
             Frame::Continuation(Item::Continue(data)) => self.go_on(&data),
             Frame::Continuation(Item::Last(data)) => self.end(&data),
         }
     }
 
-    fn begin(&mut self, is_text: bool, data: &[u8]) -> Result<Option<Inbound>, Violation> {
+    fn begin(&mut self, is_text: bool, data: &[u8]) -> Option<Inbound> {
         self.partial = Some(Box::new(Partial { is_text, data: BytesMut::from(data) }));
-        Ok(None)
+        None
     }
 
     fn go_on(&mut self, data: &[u8]) -> Result<Option<Inbound>, Violation> {

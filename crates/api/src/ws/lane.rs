@@ -89,7 +89,7 @@ mod tests {
 
     impl Tasks for Spawned {
         fn spawn(&self, task: BoxFuture<'static, ()>) {
-            tokio::task::spawn(task);
+            tokio::runtime::Handle::current().spawn(task);
         }
     }
 

@@ -77,9 +77,7 @@ impl Shard {
         let Some(connection) = self.connections.borrow_mut().remove(&key) else { return };
         self.gateway.meters.connections.decrement(1.0);
         let mut state = connection.state.borrow_mut();
-        for abortable in state.abortable.drain(..) {
-            abortable.abort();
-        }
+        state.gone = None;
         let (memberships, seats) =
             (std::mem::take(&mut state.memberships), (state.seat.take(), state.address_seat.take()));
         state.identity = None;

@@ -22,6 +22,8 @@ pub(crate) struct Rooms {
     rooms: RefCell<HashMap<ConversationId, Room>>,
 }
 
+/// Cheap to clone: a push goes to those who were there when it began.
+#[derive(Clone)]
 struct Room {
     texts: Arc<dyn Texts>,
     members: Rc<Vec<Rc<Membership>>>,
@@ -65,17 +67,15 @@ impl Rooms {
     }
 
     /// The members as they are now, and the texts of the room.
-    fn snapshot(&self, room: &ConversationId) -> Option<(Rc<Vec<Rc<Membership>>>, Arc<dyn Texts>)> {
-        let rooms = self.rooms.borrow();
-        let room = rooms.get(room)?;
-        Some((Rc::clone(&room.members), Arc::clone(&room.texts)))
+    fn snapshot(&self, room: &ConversationId) -> Option<Room> {
+        self.rooms.borrow().get(room).cloned()
     }
 }
 
 impl Shard {
     /// Hands a push to everybody it is for.
     pub(super) fn push(&self, room: &ConversationId, outgoing: &Outgoing) {
-        let Some((members, texts)) = self.rooms.snapshot(room) else { return };
+        let Some(Room { texts, members }) = self.rooms.snapshot(room) else { return };
         let packet = outgoing.packet();
         match &outgoing.to {
             Addressee::All | Addressee::Watchers(_) | Addressee::Others(None) => {

@@ -118,7 +118,7 @@ impl ChatService {
     ) -> Result<CreatedRoom, ChatError> {
         let profile = rules::parse_profile(&room.profile)?;
         let characters = self.known_characters(&room.characters).await?;
-        let settings = rules::check_settings(room.settings, &characters)?;
+        let settings = rules::check_settings(room.settings, &characters, false)?;
         let founding = Founding { kind: ConversationKind::Room, profile, settings, characters };
         self.found(user, founding, key).await
     }
@@ -176,7 +176,8 @@ impl ChatService {
         edit: RoomEdit,
     ) -> Result<Room, ChatError> {
         let (room, standing) = self.visible(user, id).await?;
-        if !standing.may_manage(user) && !(is_operator && room.is_public) {
+        let is_theirs = standing.may_manage(user) || (is_operator && room.is_public);
+        if !is_theirs {
             return Err(ChatError::Forbidden(Forbidden::NotManager));
         }
         if room.closed_at.is_some() {
@@ -217,7 +218,7 @@ impl ChatService {
             };
         }
         let settings = edit.settings.unwrap_or(room.settings);
-        room.settings = rules::check_settings(settings, &room.characters)?;
+        room.settings = rules::check_settings(settings, &room.characters, room.is_public)?;
         Ok(room)
     }
 

@@ -6,6 +6,7 @@ use crate::chaos::evidence::{
 };
 
 const ROOM: &str = "room";
+const BEGAN_AT: u64 = 1_790_000_000_000;
 
 fn entry(seq: u64, kind: &str, message: &str) -> LogEntry {
     let core = u32::try_from(seq).unwrap() * 10;
@@ -16,7 +17,8 @@ fn entry(seq: u64, kind: &str, message: &str) -> LogEntry {
     let why = if kind == "ai_end" { "done" } else { "" };
     let generation = u64::from(kind.starts_with("ai_"));
     let (kind, message) = (kind.to_owned(), message.to_owned());
-    LogEntry { seq, kind, message, author, client_msg_id, generation, why: why.to_owned(), core, content }
+    let (why, timestamp) = (why.to_owned(), BEGAN_AT + 12);
+    LogEntry { seq, kind, message, author, client_msg_id, generation, why, timestamp, core, content }
 }
 
 fn item(at: Millis, what: What) -> Item {
@@ -75,6 +77,7 @@ fn good() -> Evidence {
     Evidence {
         rooms: vec![RoomLog { room: ROOM.to_owned(), head: 4, entries: log.to_vec(), texts: vec![text] }],
         clients: vec![client(0, sender), client(1, reader)],
+        began_at: BEGAN_AT,
         kills: vec![Kill { at: 1, curable_from: 2 }],
         prompts: vec![Prompt { at: 17, markers: vec![5] }],
         gauges: vec![Gauge { instance: 0, name: "ws_connections".to_owned(), value: Some(0) }],
@@ -204,9 +207,7 @@ fn i5_catches_no_end_two_ends_and_a_late_end() {
     assert_eq!(broken(two), ["I5"]);
     let late = |e: &mut Evidence| {
         "lost".clone_into(&mut e.rooms[0].entries[2].why);
-        for client in &mut e.clients {
-            client.items.iter_mut().for_each(|item| item.at += 60_000);
-        }
+        e.rooms[0].entries[2].timestamp = BEGAN_AT + 60_000;
     };
     assert_eq!(broken(late), ["I5"]);
 }

@@ -89,6 +89,8 @@ impl Client {
                 let state = text(answer, "state");
                 if state == "stopped" {
                     self.stopped.push((message.clone(), generation));
+                } else if state == "stopping" {
+                    self.stop_once_more.push((message.clone(), generation));
                 }
                 self.note(What::StopAnswered { message, generation, state });
             }

@@ -73,9 +73,10 @@ fn drain(backlog: &mut Backlog) -> Vec<u8> {
 /// Offset and text of the deltas in what was written.
 fn deltas(written: &[u8]) -> Vec<(u64, String)> {
     let text = String::from_utf8_lossy(written);
-    let starts = text.match_indices(r#"{"op":"room.delta""#).map(|(at, _)| at);
-    let values = starts.map(|at| {
-        let mut stream = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
+    let parts = text.split(r#"{"op":"room.delta""#).skip(1);
+    let values = parts.map(|part| {
+        let object = format!(r#"{{"op":"room.delta"{part}"#);
+        let mut stream = serde_json::Deserializer::from_str(&object).into_iter::<Value>();
         stream.next().unwrap().unwrap()
     });
     values

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat::prompt::PromptRole;
 use chat::{Completion, CompletionEvent, Failure};
 use futures::StreamExt;
-use futures::future::abortable;
+use futures::future::{Either, select};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Call, Work, work};
@@ -88,7 +88,7 @@ pub(in crate::ws) fn chat(request: &Request) -> Result<Work, Problem> {
             match event {
                 CompletionEvent::Text(_) => {}
                 CompletionEvent::Done { text, model, usage } => {
-                    return call.answer("result", &Whole { text, model, usage: usage.map(Into::into) });
+                    return Ok(call.answer("result", &Whole { text, model, usage: usage.map(Into::into) }));
                 }
                 CompletionEvent::Failed { failure, .. } => return Err(failed(failure)),
             }
@@ -100,15 +100,12 @@ pub(in crate::ws) fn chat(request: &Request) -> Result<Work, Problem> {
 /// Answers while it grows; a connection that goes away stops it.
 pub(in crate::ws) fn stream(session: &Session, request: &Request) -> Result<Work, Problem> {
     let data: AskData = request.data()?;
-    let (gone, abort) = abortable(std::future::pending::<()>());
-    let mut state = session.connection().state.borrow_mut();
-    state.abortable.push(abort);
-    drop(state);
+    let gone = session.connection().state.borrow_mut().end();
     Ok(work(async move |call: Arc<Call>| {
         let streaming = std::pin::pin!(tell(&call, data.into()));
-        match futures::future::select(streaming, std::pin::pin!(gone)).await {
-            futures::future::Either::Left((answer, _)) => answer,
-            futures::future::Either::Right(_) => Ok(None),
+        match select(streaming, gone).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Ok(None),
         }
     }))
 }
@@ -121,7 +118,7 @@ async fn tell(call: &Call, completion: Completion) -> Answer {
             CompletionEvent::Text(text) => call.say("chunk", &Piece { text: &text }),
             CompletionEvent::Done { text, model, usage } => {
                 call.say("final", &Piece { text: &text });
-                return call.answer("done", &Done { model, usage: usage.map(Into::into) });
+                return Ok(call.answer("done", &Done { model, usage: usage.map(Into::into) }));
             }
             CompletionEvent::Failed { failure, .. } => return Err(failed(failure)),
         }

@@ -53,7 +53,7 @@ pub(in crate::ws) fn send(session: &Session, request: &Request) -> Result<Work, 
     let place = session.connection().state.borrow_mut().posts.place();
     Ok(work(async move |call: Arc<Call>| {
         let posted = call.gateway.chat.post_at(call.user()?, &data.room_id, draft, place).await?;
-        call.answer(
+        Ok(call.answer(
             "ack",
             &SentAck {
                 client_msg_id,
@@ -62,7 +62,7 @@ pub(in crate::ws) fn send(session: &Session, request: &Request) -> Result<Work, 
                 timestamp: posted.at.as_millis(),
                 duplicate: posted.duplicate,
             },
-        )
+        ))
     }))
 }
 
@@ -73,11 +73,14 @@ struct MessageData {
     message_id: String,
 }
 
+/// The generation that clients add says nothing that the id does not: there is one that runs.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct StopData {
-    room_id: String,
-    message_id: Option<String>,
+    #[serde(rename = "roomId")]
+    room: String,
+    #[serde(rename = "messageId")]
+    message: Option<String>,
+    #[serde(rename = "clientMsgId")]
     client_msg_id: Option<String>,
 }
 
@@ -88,7 +91,7 @@ struct Stopped {
 
 /// Stops a reply, named by itself or by its question.
 pub(in crate::ws) fn stop(request: &Request) -> Result<Work, Problem> {
-    let StopData { room_id: room, message_id: message, client_msg_id } = request.data()?;
+    let StopData { room, message, client_msg_id } = request.data()?;
     let room = room_id(&room)?;
     let message = message.as_deref().map(message_id).transpose()?;
     if message.is_none() && client_msg_id.is_none() {
@@ -106,7 +109,7 @@ pub(in crate::ws) fn stop(request: &Request) -> Result<Work, Problem> {
             StopState::Stopped => "stopped",
             StopState::Done => "done",
         };
-        call.answer("ack", &Stopped { state })
+        Ok(call.answer("ack", &Stopped { state }))
     }))
 }
 
@@ -123,7 +126,7 @@ pub(in crate::ws) fn recall(request: &Request) -> Result<Work, Problem> {
         let caller = call.caller()?;
         let is_operator = caller.role == auth::Role::Admin;
         let seq = call.gateway.chat.recall(caller.user_id, is_operator, message).await?;
-        call.answer("ack", &SeqAck { seq })
+        Ok(call.answer("ack", &SeqAck { seq }))
     }))
 }
 
@@ -150,6 +153,6 @@ pub(in crate::ws) fn like(request: &Request) -> Result<Work, Problem> {
     let (_, message) = (room_id(&room)?, message_id(&message)?);
     Ok(work(async move |call: Arc<Call>| {
         let like = call.gateway.chat.like(call.user()?, message, liked).await?;
-        call.answer("ack", &LikedAck { liked, total_likes: like.total, seq: like.seq })
+        Ok(call.answer("ack", &LikedAck { liked, total_likes: like.total, seq: like.seq }))
     }))
 }

@@ -75,7 +75,7 @@ async fn events(call: &Call, room: &ConversationId, from: u64, to: u64) -> Answe
     let more = is_full && events.last().is_some_and(|event| event.seq < to) && wanted > limit;
     let writer = &call.gateway.writer;
     let events = events.iter().map(|event| writer.view(room, event, Delivery::Recovered)).collect();
-    call.answer("result", &EventsPage { room_id: room.as_str(), events, more })
+    Ok(call.answer("result", &EventsPage { room_id: room.as_str(), events, more }))
 }
 
 async fn text(
@@ -84,17 +84,16 @@ async fn text(
     room: &HubRoom,
     (message_id, place): (MessageId, Option<(u32, u32)>),
 ) -> Answer {
-    let (growing, done) = match room.growing(message_id) {
-        Some(growing) => (growing, false),
-        None => {
-            let message = call.gateway.chat.message(call.user()?, message_id).await?;
-            if message.conversation_id != *id {
-                return Err(Problem::not_found());
-            }
-            let done = message.status != MessageStatus::Streaming;
-            (Growing { message_id, generation: message.generation, text: message.content }, done)
+    let (growing, done) = if let Some(growing) = room.growing(message_id) {
+        (growing, false)
+    } else {
+        let message = call.gateway.chat.message(call.user()?, message_id).await?;
+        if message.conversation_id != *id {
+            return Err(Problem::not_found());
         }
+        let done = message.status != MessageStatus::Streaming;
+        (Growing { message_id, generation: message.generation, text: message.content }, done)
     };
     let stream = StreamView::of(&growing, place);
-    call.answer("result", &TextPage { room_id: id.as_str(), stream, done })
+    Ok(call.answer("result", &TextPage { room_id: id.as_str(), stream, done }))
 }

@@ -13,7 +13,10 @@ const DESCRIPTION_CHARS_MAX: u32 = 500;
 const LABEL_CHARS_MAX: u32 = 1_000;
 const TOPICS_MAX: usize = 16;
 const CHARACTERS_MAX: usize = 8;
-const MEMBERS: std::ops::RangeInclusive<u32> = 2..=100_000;
+const MEMBERS_MIN: u32 = 2;
+const MEMBERS_MAX: u32 = 2_000;
+/// A public room is the operator's, who knows what the house bears.
+const PUBLIC_MEMBERS_MAX: u32 = 100_000;
 const RESPONSE_DELAY_MS_MAX: u32 = 10_000;
 
 /// What a private room shows. Bonuses and levels belong to public rooms: nobody gives them to their own.
@@ -46,11 +49,13 @@ fn parse_optional(field: Field, text: &str, limit: u32) -> Result<String, ChatEr
 
 /// Settings within their bounds; only the room's own characters can be silenced.
 pub(super) fn check_settings(
-    settings: RoomSettings,
+    mut settings: RoomSettings,
     characters: &[CharacterId],
+    is_public: bool,
 ) -> Result<RoomSettings, ChatError> {
+    let members_max = if is_public { PUBLIC_MEMBERS_MAX } else { MEMBERS_MAX };
     let out_of_range = |field| Err(ChatError::Invalid { field, error: ContentError::Range });
-    if !MEMBERS.contains(&settings.max_members) {
+    if !(MEMBERS_MIN..=members_max).contains(&settings.max_members) {
         return out_of_range(Field::MaxMembers);
     }
     if settings.ai_response_delay > RESPONSE_DELAY_MS_MAX {
@@ -60,8 +65,8 @@ pub(super) fn check_settings(
     if settings.payer == PayerRule::Pool {
         return out_of_range(Field::Payer);
     }
-    let muted = settings.muted_characters.iter().filter(|id| characters.contains(id)).cloned().collect();
-    Ok(RoomSettings { muted_characters: muted, ..settings })
+    settings.muted_characters.retain(|id| characters.contains(id));
+    Ok(settings)
 }
 
 /// Ids of a room's characters, each once, in the order in which they were named.
@@ -130,14 +135,15 @@ mod tests {
             ..RoomSettings::default()
         };
         let characters = [kongzi.clone()];
-        let checked = check_settings(settings(2, 10_000), &characters).unwrap();
-        assert_eq!(checked.muted_characters, [kongzi.clone()]);
-        assert!(check_settings(settings(100_000, 0), &characters).is_ok());
-        for (members, delay) in [(1, 0), (100_001, 0), (2, 10_001)] {
-            assert!(check_settings(settings(members, delay), &characters).is_err());
+        let checked = check_settings(settings(2, 10_000), &characters, false).unwrap();
+        assert_eq!(checked.muted_characters, characters);
+        assert!(check_settings(settings(2_000, 0), &characters, false).is_ok());
+        for (members, delay) in [(1, 0), (2_001, 0), (2, 10_001)] {
+            assert!(check_settings(settings(members, delay), &characters, false).is_err());
         }
+        assert!(check_settings(settings(2_001, 0), &characters, true).is_ok());
         let pool = RoomSettings { payer: PayerRule::Pool, ..settings(2, 0) };
-        assert!(check_settings(pool, &characters).is_err());
+        assert!(check_settings(pool, &characters, false).is_err());
     }
 
     #[test]
