@@ -176,7 +176,8 @@ impl ChatService {
         edit: RoomEdit,
     ) -> Result<Room, ChatError> {
         let (room, standing) = self.visible(user, id).await?;
-        if !standing.may_manage(user) && !(is_operator && room.is_public) {
+        let is_theirs = standing.may_manage(user) || (is_operator && room.is_public);
+        if !is_theirs {
             return Err(ChatError::Forbidden(Forbidden::NotManager));
         }
         if room.closed_at.is_some() {

@@ -190,12 +190,11 @@ impl<'a> Writer<'a> {
 
     async fn conclude(mut self, end: End, usage: Option<MessageUsage>) {
         let text = std::mem::take(&mut self.text);
-        let last = match end.failure {
-            Some(failure) => CompletionEvent::Failed { text, failure },
-            None => {
-                let model = self.model.take().unwrap_or_else(|| self.job.request.model_alias.clone());
-                CompletionEvent::Done { text, model, usage }
-            }
+        let last = if let Some(failure) = end.failure {
+            CompletionEvent::Failed { text, failure }
+        } else {
+            let model = self.model.take().unwrap_or_else(|| self.job.request.model_alias.clone());
+            CompletionEvent::Done { text, model, usage }
         };
         self.send(last).await;
     }
