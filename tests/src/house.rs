@@ -127,6 +127,7 @@ impl House {
             recall_seconds: 120,
             room_online: 100,
             events_size: 300,
+            gather_ms: 0,
         };
         let (turnstile, society) = (Arc::<Turnstile>::default(), Arc::<Society>::default());
         let ports = ChatPorts {

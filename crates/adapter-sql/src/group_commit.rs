@@ -6,10 +6,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat::ports::{AppendOutcome, NewMessage};
 use kernel::PortError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use crate::append_message::append_batch;
 use crate::detached::detached;
@@ -20,6 +22,12 @@ use crate::store::SqlStore;
 const BATCH_MAX: usize = 256;
 /// Messages that wait for the next transaction; more are refused.
 const WAITING_MAX: usize = 4_096;
+
+/// Messages that come in such short order are not the only ones: a commit less than this ago means that the next
+/// ones will not be long.
+const BUSY_WITHIN: Duration = Duration::from_millis(20);
+/// Then a batch begins at least so long after the one before. A lone message waits for nobody.
+const GATHER: Duration = Duration::from_millis(10);
 
 type Answer = oneshot::Sender<Result<AppendOutcome, PortError>>;
 
@@ -57,10 +65,26 @@ impl GroupCommit {
 
 async fn commit_all(store: SqlStore, mut queue: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
+    let mut began: Option<Instant> = None;
     while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+        if let Some(began) = began.filter(|began| began.elapsed() < BUSY_WITHIN) {
+            gather(&mut queue, &mut waiting, began + GATHER).await;
+        }
+        began = Some(Instant::now());
         let (messages, answers): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|Waiting { message, answer }| (message, answer)).unzip();
         commit(&store, messages.into(), answers).await;
+    }
+}
+
+/// Lets a batch grow until then, or until it is full.
+async fn gather(queue: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Waiting>, until: Instant) {
+    while waiting.len() < BATCH_MAX {
+        let more = queue.recv_many(waiting, BATCH_MAX - waiting.len());
+        match timeout_at(until, more).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
     }
 }
 

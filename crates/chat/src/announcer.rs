@@ -6,10 +6,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kernel::Tasks;
+use kernel::{Clock, Tasks};
 
 use crate::conversation::ConversationId;
 use crate::event::{Event, Frame};
@@ -17,6 +17,8 @@ use crate::ports::Broadcaster;
 
 /// Events that wait at most.
 const EVENTS_MAX: usize = 10_000;
+/// A round less than this ago means that the house is busy, in milliseconds.
+const BUSY_WITHIN_MS: i64 = 20;
 /// Events of one frame at most, so that no frame of the bus grows without bound.
 const FRAME_EVENTS_MAX: usize = 256;
 
@@ -29,6 +31,10 @@ pub(crate) struct Announcer {
 
 struct Shared {
     broadcaster: Arc<dyn Broadcaster>,
+    clock: Arc<dyn Clock>,
+    gather_ms: i64,
+    /// When the last round began, in Unix milliseconds.
+    last_round_at: AtomicI64,
     waiting: Mutex<Waiting>,
     dropped: AtomicU64,
 }
@@ -42,8 +48,22 @@ struct Waiting {
 }
 
 impl Announcer {
-    pub(crate) fn new(broadcaster: Arc<dyn Broadcaster>, tasks: Arc<dyn Tasks>) -> Self {
-        let shared = Shared { broadcaster, waiting: Mutex::default(), dropped: AtomicU64::new(0) };
+    /// Rounds follow each other so many milliseconds apart where more than one message waits for the second; 0: at
+    /// once.
+    pub(crate) fn new(
+        broadcaster: Arc<dyn Broadcaster>,
+        tasks: Arc<dyn Tasks>,
+        clock: Arc<dyn Clock>,
+        gather_ms: u32,
+    ) -> Self {
+        let shared = Shared {
+            broadcaster,
+            clock,
+            gather_ms: i64::from(gather_ms),
+            last_round_at: AtomicI64::new(i64::MIN),
+            waiting: Mutex::default(),
+            dropped: AtomicU64::new(0),
+        };
         Self { shared: Arc::new(shared), tasks }
     }
 
@@ -77,6 +97,15 @@ impl Shared {
         !mem::replace(&mut waiting.is_draining, true)
     }
 
+    /// The callers of one commit come here one after the other: in a busy house, a round lets them all come.
+    async fn gather(&self) {
+        let now = self.clock.now();
+        let last = self.last_round_at.swap(now.as_millis(), Ordering::Relaxed);
+        if self.gather_ms > 0 && now.as_millis().saturating_sub(last) < BUSY_WITHIN_MS {
+            self.clock.sleep_until(now.plus_millis(self.gather_ms)).await;
+        }
+    }
+
     /// All that waits; empty when the publisher may go.
     fn next_round(&self) -> VecDeque<(ConversationId, Vec<Event>)> {
         let mut waiting = self.waiting();
@@ -96,6 +125,7 @@ struct Drain {
 impl Drain {
     async fn run(mut self) {
         loop {
+            self.shared.gather().await;
             let round = self.shared.next_round();
             if round.is_empty() {
                 self.is_over = true;
@@ -225,7 +255,8 @@ mod tests {
 
     fn parts() -> (Arc<Notes>, Arc<Later>, Announcer) {
         let (notes, later) = (Arc::new(Notes::default()), Arc::new(Later::default()));
-        let announcer = Announcer::new(notes.clone(), later.clone());
+        let clock = Arc::new(kernel::ManualClock::at(Timestamp::from_millis(1)));
+        let announcer = Announcer::new(notes.clone(), later.clone(), clock, 0);
         (notes, later, announcer)
     }
 

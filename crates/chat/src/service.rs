@@ -116,6 +116,8 @@ pub struct ChatSettings {
     pub recall_seconds: u32,
     /// Most people in a room at a time; 0 is no limit.
     pub room_online: u32,
+    /// Milliseconds that a busy house waits for more events before it tells of them; 0: none.
+    pub gather_ms: u32,
     /// Most events of a recovery or a page.
     pub events_size: u32,
 }
@@ -185,7 +187,9 @@ impl Inner {
 impl ChatService {
     /// The service on these ports.
     pub fn new(ports: ChatPorts, runtime: ChatRuntime, settings: ChatSettings) -> Self {
-        let announcer = Announcer::new(Arc::clone(&ports.broadcaster), Arc::clone(&runtime.tasks));
+        let (bus, tasks, clock) = (&ports.broadcaster, &runtime.tasks, &runtime.clock);
+        let announcer =
+            Announcer::new(Arc::clone(bus), Arc::clone(tasks), Arc::clone(clock), settings.gather_ms);
         let inner = Inner {
             announcer,
             feeds: Arc::default(),

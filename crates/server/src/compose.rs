@@ -46,6 +46,8 @@ use stores::Stores;
 
 /// Passages retrieved for a question.
 const PASSAGES: u32 = 6;
+/// What a commit wrote comes to be told of within a millisecond or two.
+const GATHER_MS: u32 = 2;
 const MINUTE_MS: i64 = 60_000;
 const SECOND_MS: i64 = 1_000;
 /// People whose requests are counted at a time.
@@ -235,6 +237,7 @@ fn chat_settings(config: &Config, instance: InstanceId) -> ChatSettings {
         recall_seconds: config.limits.recall_seconds,
         room_online: config.limits.room_online,
         events_size: config.limits.events_size,
+        gather_ms: GATHER_MS,
     }
 }
 
