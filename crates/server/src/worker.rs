@@ -72,6 +72,8 @@ impl Worker {
 
     /// One look at the heads of watched conversations.
     pub async fn check_heads(&self) {
+        tell("chat_feeds", self.chat.feed_count());
+        tell("chat_replies_running", self.chat.running_count());
         match self.chat.check_heads().await {
             Ok(0) => {}
             Ok(count) => metrics::counter!("feeds_behind_total").increment(count),
@@ -105,4 +107,9 @@ fn note<E: std::fmt::Display>(context: &'static str, swept: Result<u64, E>) {
             tracing::warn!(context, %error, "the sweep of {context} failed; the next one tries again");
         }
     }
+}
+
+/// How many there are now.
+fn tell(what: &'static str, count: usize) {
+    metrics::gauge!(what).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
 }

@@ -150,7 +150,8 @@ impl Client {
     /// Asks whether a reply that was stopping has stopped.
     pub(super) fn stop_again(&mut self) {
         for (message, generation) in std::mem::take(&mut self.stop_once_more) {
-            let said = self.said.iter().find(|said| said.reply.as_ref().is_some_and(|(id, _)| *id == message));
+            let said =
+                self.said.iter().find(|said| said.reply.as_ref().is_some_and(|(id, _)| *id == message));
             let Some(room) = said.map(|said| said.room.clone()) else { continue };
             let data = json!({"roomId": room, "messageId": message, "gen": generation});
             self.ask("room.stop", &data, Question::Stop(message, generation));
