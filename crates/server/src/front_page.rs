@@ -26,7 +26,7 @@ pub struct HomeFile {
 
 struct Shown {
     home: Arc<Home>,
-    stamp: Option<Stamp>,
+    stamp: Stamp,
     looked_at: Option<Timestamp>,
 }
 
@@ -35,6 +35,11 @@ struct Shown {
 struct Stamp {
     modified: Option<SystemTime>,
     bytes: u64,
+}
+
+impl Stamp {
+    /// Of no file: none is so long.
+    const NONE: Self = Self { modified: None, bytes: u64::MAX };
 }
 
 /// What a look at the file found.
@@ -55,12 +60,12 @@ impl HomeFile {
     /// The front page of this file.
     pub fn new(path: PathBuf, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let built_in = Arc::new(parse(BUILT_IN)?);
-        let shown = Shown { home: Arc::clone(&built_in), stamp: None, looked_at: None };
+        let shown = Shown { home: Arc::clone(&built_in), stamp: Stamp::NONE, looked_at: None };
         Ok(Self { path, clock, built_in, shown: Mutex::new(shown) })
     }
 
     /// The version to compare with, if it is time for a look: one caller looks, the others take what is there.
-    fn begin_look(&self) -> Option<Option<Stamp>> {
+    fn begin_look(&self) -> Option<Stamp> {
         let now = self.clock.now();
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = shown.looked_at.is_none_or(|at| now.millis_since(at) >= LOOK_MS);
@@ -75,17 +80,17 @@ impl HomeFile {
         match look {
             Look::Absent => {
                 shown.home = Arc::clone(&self.built_in);
-                shown.stamp = None;
+                shown.stamp = Stamp::NONE;
             }
             Look::Same => {}
             Look::Changed(stamp, home) => {
                 shown.home = Arc::new(home);
-                shown.stamp = Some(stamp);
+                shown.stamp = stamp;
                 tracing::info!(file = FILE, "the front page was read anew");
             }
             Look::Broken(stamp, error) => {
                 // Said once: the stamp is remembered, so that the same mistake is not read again and again.
-                shown.stamp = Some(stamp);
+                shown.stamp = stamp;
                 tracing::error!(file = FILE, error = %format!("{error:#}"), "the front page stays as it was");
             }
             Look::Unreadable(error) => {
@@ -113,13 +118,13 @@ impl FrontPage for HomeFile {
     }
 }
 
-fn look(path: &std::path::Path, known: Option<Stamp>) -> Look {
+fn look(path: &std::path::Path, known: Stamp) -> Look {
     let stamp = match std::fs::metadata(path) {
         Ok(data) => Stamp { modified: data.modified().ok(), bytes: data.len() },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Look::Absent,
         Err(error) => return Look::Unreadable(error),
     };
-    if known == Some(stamp) {
+    if known == stamp {
         return Look::Same;
     }
     match std::fs::read_to_string(path) {
