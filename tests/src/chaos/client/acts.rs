@@ -16,19 +16,19 @@ const MARKERS_EACH: u64 = 1_000_000;
 impl Client {
     /// Does what the phase wants, if it is time.
     pub(super) fn act(&mut self, now: Millis) {
-        match self.phase() {
-            Phase::Storm(storm) => {
-                if self.stormed < storm && !self.is_answered_in_session() {
-                    self.stormed = storm;
-                    self.ask_in_session();
-                }
-            }
-            Phase::Busy if self.acts_at <= now => {
-                let (least, most) = self.surroundings.act_ms;
-                self.acts_at = now + self.dice.between(least, most);
-                self.act_once(now);
-            }
-            Phase::Busy | Phase::Quiet | Phase::Over => {}
+        let phase = self.phase();
+        if let Phase::Storm(storm) = phase
+            && self.stormed < storm
+            && !self.is_answered_in_session()
+        {
+            self.stormed = storm;
+            self.ask_in_session();
+        }
+        let is_busy = matches!(phase, Phase::Busy | Phase::Storm(_));
+        if is_busy && self.acts_at <= now {
+            let (least, most) = self.surroundings.act_ms;
+            self.acts_at = now + self.dice.between(least, most);
+            self.act_once(now);
         }
     }
 
@@ -150,7 +150,8 @@ impl Client {
     /// Asks whether a reply that was stopping has stopped.
     pub(super) fn stop_again(&mut self) {
         for (message, generation) in std::mem::take(&mut self.stop_once_more) {
-            let said = self.said.iter().find(|said| said.reply.as_ref().is_some_and(|(id, _)| *id == message));
+            let said =
+                self.said.iter().find(|said| said.reply.as_ref().is_some_and(|(id, _)| *id == message));
             let Some(room) = said.map(|said| said.room.clone()) else { continue };
             let data = json!({"roomId": room, "messageId": message, "gen": generation});
             self.ask("room.stop", &data, Question::Stop(message, generation));
