@@ -337,7 +337,7 @@ async fn carry(
             }
             _ = pings.tick() => {
                 // The answer is looked for a whole tick later, so that no message waits for it.
-                match pong.as_mut().map(|pong| pong.now_or_never()) {
+                match pong.as_mut().map(FutureExt::now_or_never) {
                     None | Some(Some(true)) => {}
                     Some(None) if !is_late => {
                         is_late = true;

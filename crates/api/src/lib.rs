@@ -30,6 +30,7 @@ pub mod route_table;
 mod routes;
 mod rule;
 pub mod settings;
+mod squad_line;
 pub mod sse;
 pub mod ws;
 

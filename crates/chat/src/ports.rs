@@ -1,11 +1,15 @@
 //! What chat needs of the outside: stores, live streams, the model, and the other contexts.
 
+mod append;
 mod live;
 mod model;
 mod needs;
 mod rooms;
 mod store;
 
+pub use append::{
+    AppendOutcome, Like, LikeOutcome, NewMessage, Recall, RecallOutcome, ReplyStart, StartOutcome,
+};
 pub use live::{
     Arrival, Attendance, Broadcaster, BusSignal, Flush, FlushOutcome, Online, Presence, Snapshot,
     StreamBuffer,
@@ -20,7 +24,6 @@ pub use rooms::{
     RoomStore, RoomSummary, TurnStore, UNREAD_MAX,
 };
 pub use store::{
-    AppendOutcome, ConversationStore, CreateOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome,
-    GenerationStore, Head, HistoryPage, HistoryQuery, Like, LikeOutcome, NewMessage, NewQuestion, NewReply,
-    Once, Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
+    ConversationStore, CreateOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome, GenerationStore, Head,
+    HistoryPage, HistoryQuery, NewQuestion, NewReply, Once, ReplyEnd,
 };

@@ -192,7 +192,7 @@ async fn an_edit_keeps_the_rules(backend: &Backend) {
     assert!(matches!(unknown, Err(ChatError::UnknownCharacter)));
     let many = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
     assert!(matches!(chat.edit_room(owner, false, id, named(&many)).await, Err(ChatError::Invalid { .. })));
-    let crowd = RoomSettings { max_members: 2_001, ..RoomSettings::default() };
+    let crowd = RoomSettings { max_members: 100_001, ..RoomSettings::default() };
     let edit = RoomEdit { settings: Some(crowd), ..RoomEdit::default() };
     assert!(matches!(chat.edit_room(owner, false, id, edit).await, Err(ChatError::Invalid { .. })));
     let edited =

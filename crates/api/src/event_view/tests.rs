@@ -1,3 +1,5 @@
+//! Events as clients see them, one of each kind.
+
 use std::sync::Arc;
 
 use chat::{MessageStatus, UserCard};

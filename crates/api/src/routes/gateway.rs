@@ -8,6 +8,7 @@ use chat::{ChatService, Completion, CompletionEvent, Failure};
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use kernel::{Clock, UserId};
+use mbti_roles::CharacterService;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -117,10 +118,10 @@ pub(crate) struct CompletionData {
 #[post("/service/chat")]
 pub(crate) async fn complete_chat(
     FromCaller(caller, Body(body)): FromCaller<Body<CompletionBody>>,
-    chat: Writes<ChatService>,
+    (chat, characters): (Writes<ChatService>, web::Data<CharacterService>),
     clock: web::Data<dyn Clock>,
 ) -> Result<Reply<CompletionData>, Problem> {
-    let mut events = begin(&chat, caller.user_id, body).await?;
+    let mut events = begin(&chat, &characters, caller.user_id, body).await?;
     while let Some(event) = events.next().await {
         match event {
             CompletionEvent::Text(_) => {}
@@ -150,9 +151,9 @@ pub(crate) async fn complete_chat(
 #[post("/service/streamchat")]
 pub(crate) async fn stream_chat(
     FromCaller(caller, Body(body)): FromCaller<Body<CompletionBody>>,
-    chat: Writes<ChatService>,
+    (chat, characters): (Writes<ChatService>, web::Data<CharacterService>),
 ) -> Result<HttpResponse, Problem> {
-    let mut events = begin(&chat, caller.user_id, body).await?;
+    let mut events = begin(&chat, &characters, caller.user_id, body).await?;
     // What fails before its first text is an error like any other.
     let first = match events.next().await {
         Some(CompletionEvent::Failed { text, failure }) if text.is_empty() => {
@@ -172,9 +173,14 @@ pub(crate) async fn stream_chat(
 /// Asks, in a task that outlives the caller: a hold that was taken for nobody is given back there.
 async fn begin(
     chat: &Writes<ChatService>,
+    characters: &CharacterService,
     user: UserId,
     body: CompletionBody,
 ) -> Result<BoxStream<'static, CompletionEvent>, Problem> {
+    // A name that no character has is the other program's own affair; an id is ours.
+    if body.character_id.as_deref().is_some_and(|id| characters.face(id).is_none()) {
+        return Err(Problem::not_found());
+    }
     let completion = body.completion()?;
     let work = |chat: Arc<ChatService>| async move { chat.complete(user, completion).await };
     let (_id, events) = chat.run(work).await?;

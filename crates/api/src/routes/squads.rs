@@ -1,11 +1,8 @@
 //! Squads: a room of one's own, whose characters answer in turn.
 
 use actix_web::{HttpRequest, HttpResponse, Responder, get, post, web};
-use bytes::Bytes;
 use chat::ports::{HistoryQuery, RoomQuery, RoomScope, RoomSort};
-use chat::{
-    Author, CharacterId, ChatService, Draft, Failure, Message, NewSquad, Room, SquadFailure, SquadFrame,
-};
+use chat::{Author, CharacterId, ChatService, Draft, Message, NewSquad, Room};
 use futures::StreamExt;
 use kernel::MessageId;
 use mbti_roles::{CharacterService, SquadCharacter, SquadTopic};
@@ -14,13 +11,13 @@ use utoipa::ToSchema;
 
 use crate::detached::Writes;
 use crate::envelope::{Envelope, PageQuery, Pagination, Reply};
-use crate::event_stream::{Beats, HEARTBEAT, beating, data_line, respond};
+use crate::event_stream::{Beats, HEARTBEAT, beating, respond};
 use crate::extract::{Body, CurrentUser, FromCaller, Idempotency, PathText, Query};
-use crate::language::Language;
 use crate::message_view::Viewer;
-use crate::problem::{Problem, Slug};
+use crate::problem::Problem;
 use crate::room_message_view::{AiInfoView, Cast};
 use crate::settings::ApiSettings;
+use crate::squad_line::squad_line;
 
 /// 一个小队角色。
 #[derive(Debug, Serialize, ToSchema)]
@@ -354,49 +351,6 @@ pub(crate) async fn ask_squad(
         client_msg_id: body.client_msg_id.or_else(|| key.map(|key| key.client_msg_id())),
     };
     let frames = chat.run(|chat| async move { chat.ask_squad(caller.user_id, &id, draft).await }).await?;
-    let pieces = frames.map(move |frame| line(&frame, &cast, viewer.language));
+    let pieces = frames.map(move |frame| squad_line(&frame, &cast, viewer.language));
     Ok(respond(beating(pieces, HEARTBEAT, Beats::AfterFirst)))
-}
-
-/// One line of a squad's stream.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
-enum Line<'a> {
-    Start { character_id: &'a str, name: &'a str, dimension: &'a str, message_id: MessageId },
-    Chunk { character_id: &'a str, content: &'a str },
-    End { character_id: &'a str },
-    Error { character_id: &'a str, error: &'static str, message: &'static str },
-    Done,
-}
-
-fn line(frame: &SquadFrame, cast: &Cast, language: Language) -> Bytes {
-    data_line(&match frame {
-        SquadFrame::Start { character_id, message_id } => {
-            let info = cast.ai_info(character_id);
-            let (name, dimension) = (info.name(), info.dimension());
-            Line::Start { character_id: character_id.as_str(), name, dimension, message_id: *message_id }
-        }
-        SquadFrame::Chunk { character_id, text } => {
-            Line::Chunk { character_id: character_id.as_str(), content: text }
-        }
-        SquadFrame::End { character_id } => Line::End { character_id: character_id.as_str() },
-        SquadFrame::Error { character_id, failure } => {
-            let (error, message) = failure_words(*failure, language);
-            Line::Error { character_id: character_id.as_str(), error, message }
-        }
-        SquadFrame::Done => Line::Done,
-    })
-}
-
-fn failure_words(failure: SquadFailure, language: Language) -> (&'static str, &'static str) {
-    let slug = match failure {
-        SquadFailure::Blocked => {
-            return ("blocked", language.choose("这条回答被拦下了", "This answer was withheld."));
-        }
-        SquadFailure::InsufficientBalance => Slug::InsufficientBalance,
-        SquadFailure::Reply(Failure::ModelTimeout) => Slug::ModelTimeout,
-        SquadFailure::Reply(Failure::ModelUnavailable) => Slug::ModelUnavailable,
-        SquadFailure::Reply(Failure::ServerLost) => Slug::Unavailable,
-    };
-    (slug.as_str(), slug.message(language))
 }

@@ -60,8 +60,8 @@ impl Call {
     }
 
     /// The answer.
-    pub(super) fn answer(&self, event: &'static str, data: &impl Serialize) -> Option<Bytes> {
-        Some(self.tag.reply(event, data))
+    pub(super) fn answer(&self, event: &'static str, data: &impl Serialize) -> Bytes {
+        self.tag.reply(event, data)
     }
 }
 
@@ -158,7 +158,7 @@ pub(super) fn authenticate(request: &Request) -> Result<Work, Problem> {
         }
         let identity = Identity { caller, token: token.expose_secret().into() };
         call.mailbox.send(Mail::Identified { key: call.key, identity });
-        Ok(call.answer("result", &Welcome::new(&call.gateway, call.name, caller.user_id)))
+        Ok(Some(call.answer("result", &Welcome::new(&call.gateway, call.name, caller.user_id))))
     }))
 }
 

@@ -68,7 +68,14 @@ impl ChatService {
             return Err(PortError::unavailable("server", "this process is stopping").into());
         }
         self.admit(user).await?;
-        let plan = self.plan(user, &conversation, &draft, &question).await?;
+        let plan = match self.plan(user, &conversation, &draft, &question).await {
+            // Of two retries at once the slower one meets the reply that the other has begun.
+            Err(ChatError::ReplyInProgress) => {
+                let asked = self.replay(&conversation.id, user, &draft).await?;
+                return asked.ok_or(ChatError::ReplyInProgress);
+            }
+            planned => planned?,
+        };
         let streams_max = self.inner.settings.streams_per_user;
         let guard = self.inner.running.begin(user, plan.reply_id, streams_max);
         let guard = guard.ok_or(ChatError::TooManyStreams { limit: streams_max })?;

@@ -88,7 +88,9 @@ pub(in crate::ws) fn chat(request: &Request) -> Result<Work, Problem> {
             match event {
                 CompletionEvent::Text(_) => {}
                 CompletionEvent::Done { text, model, usage } => {
-                    return Ok(call.answer("result", &Whole { text, model, usage: usage.map(Into::into) }));
+                    return Ok(Some(
+                        call.answer("result", &Whole { text, model, usage: usage.map(Into::into) }),
+                    ));
                 }
                 CompletionEvent::Failed { failure, .. } => return Err(failed(failure)),
             }
@@ -118,7 +120,7 @@ async fn tell(call: &Call, completion: Completion) -> Answer {
             CompletionEvent::Text(text) => call.say("chunk", &Piece { text: &text }),
             CompletionEvent::Done { text, model, usage } => {
                 call.say("final", &Piece { text: &text });
-                return Ok(call.answer("done", &Done { model, usage: usage.map(Into::into) }));
+                return Ok(Some(call.answer("done", &Done { model, usage: usage.map(Into::into) })));
             }
             CompletionEvent::Failed { failure, .. } => return Err(failed(failure)),
         }

@@ -53,7 +53,7 @@ pub(in crate::ws) fn send(session: &Session, request: &Request) -> Result<Work, 
     let place = session.connection().state.borrow_mut().posts.place();
     Ok(work(async move |call: Arc<Call>| {
         let posted = call.gateway.chat.post_at(call.user()?, &data.room_id, draft, place).await?;
-        Ok(call.answer(
+        Ok(Some(call.answer(
             "ack",
             &SentAck {
                 client_msg_id,
@@ -62,7 +62,7 @@ pub(in crate::ws) fn send(session: &Session, request: &Request) -> Result<Work, 
                 timestamp: posted.at.as_millis(),
                 duplicate: posted.duplicate,
             },
-        ))
+        )))
     }))
 }
 
@@ -109,7 +109,7 @@ pub(in crate::ws) fn stop(request: &Request) -> Result<Work, Problem> {
             StopState::Stopped => "stopped",
             StopState::Done => "done",
         };
-        Ok(call.answer("ack", &Stopped { state }))
+        Ok(Some(call.answer("ack", &Stopped { state })))
     }))
 }
 
@@ -126,7 +126,7 @@ pub(in crate::ws) fn recall(request: &Request) -> Result<Work, Problem> {
         let caller = call.caller()?;
         let is_operator = caller.role == auth::Role::Admin;
         let seq = call.gateway.chat.recall(caller.user_id, is_operator, message).await?;
-        Ok(call.answer("ack", &SeqAck { seq }))
+        Ok(Some(call.answer("ack", &SeqAck { seq })))
     }))
 }
 
@@ -153,6 +153,6 @@ pub(in crate::ws) fn like(request: &Request) -> Result<Work, Problem> {
     let (_, message) = (room_id(&room)?, message_id(&message)?);
     Ok(work(async move |call: Arc<Call>| {
         let like = call.gateway.chat.like(call.user()?, message, liked).await?;
-        Ok(call.answer("ack", &LikedAck { liked, total_likes: like.total, seq: like.seq }))
+        Ok(Some(call.answer("ack", &LikedAck { liked, total_likes: like.total, seq: like.seq })))
     }))
 }

@@ -75,7 +75,7 @@ async fn events(call: &Call, room: &ConversationId, from: u64, to: u64) -> Answe
     let more = is_full && events.last().is_some_and(|event| event.seq < to) && wanted > limit;
     let writer = &call.gateway.writer;
     let events = events.iter().map(|event| writer.view(room, event, Delivery::Recovered)).collect();
-    Ok(call.answer("result", &EventsPage { room_id: room.as_str(), events, more }))
+    Ok(Some(call.answer("result", &EventsPage { room_id: room.as_str(), events, more })))
 }
 
 async fn text(
@@ -95,5 +95,5 @@ async fn text(
         (Growing { message_id, generation: message.generation, text: message.content }, done)
     };
     let stream = StreamView::of(&growing, place);
-    Ok(call.answer("result", &TextPage { room_id: id.as_str(), stream, done }))
+    Ok(Some(call.answer("result", &TextPage { room_id: id.as_str(), stream, done })))
 }
