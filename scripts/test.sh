@@ -9,7 +9,7 @@ say() { printf '==> %s\n' "$*" >&2; }
 
 # Tests that kill servers, cut connections or fill every core, by parts of their names: without nextest, which knows
 # from .config/nextest.toml, they run one at a time.
-alone=(crash sigkill storm disconnect)
+alone=(crash sigkill storm disconnect chaos_on)
 
 # Two runs in one checkout would share the services, and the first one to end would delete them. Everything started
 # below gets no copy of descriptor 9, so that the lock ends with this script whatever outlives it.

@@ -28,10 +28,12 @@ async fn what_is_anothers_looks_like_what_is_not_there(profile: Profile) {
         for (op, data) in [
             ("room.join", json!({ "roomId": id })),
             ("room.send", json!({"roomId": id, "clientMsgId": "a", "content": "x"})),
-            ("room.sync", json!({"roomId": id, "from": 1, "to": 2})),
         ] {
             assert_eq!(scene.rogue.refused(op, &data).await, "not_found", "{op} {data}");
         }
+        // The connection has to be in the room; the answer tells nothing about the room.
+        let sync = json!({"roomId": id, "from": 1, "to": 2});
+        assert_eq!(scene.rogue.refused("room.sync", &sync).await, "membership_required", "{sync}");
     }
     for id in ["../../etc/passwd", "a b", "", &"x".repeat(65), "房"] {
         let error = scene.rogue.refused("room.join", &json!({ "roomId": id })).await;
@@ -69,8 +71,6 @@ async fn a_forged_generation_stops_nothing(profile: Profile) {
     ] {
         assert_eq!(scene.rogue.refused("room.stop", &data).await, "not_found", "{data}");
     }
-    let bad = json!({"roomId": scene.room, "messageId": unknown, "gen": -1});
-    assert_eq!(scene.rogue.refused("room.stop", &bad).await, "validation_failed");
     scene.witness_is_well().await;
 }
 

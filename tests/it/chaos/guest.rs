@@ -40,8 +40,13 @@ impl Guest {
         let id = format!("q-{}", self.requests);
         let sent = self.wire.send(&json!({"op": op, "reqId": id, "data": data})).await;
         sent.expect("the socket takes a frame");
-        let answer = self.next_that(|value| value["reqId"] == id.as_str()).await;
-        answer.unwrap_or_else(|why| panic!("{op} {data}: {why}"))
+        self.answer(&id).await
+    }
+
+    /// Waits for the answer to a request.
+    pub(super) async fn answer(&mut self, id: &str) -> Value {
+        let answer = self.next_that(|value| value["reqId"] == id).await;
+        answer.unwrap_or_else(|why| panic!("{id}: {why}"))
     }
 
     /// The slug of the error that a request is answered with.

@@ -4,7 +4,7 @@
 //! The fake of the other tests quotes the question, which would bring a recalled body back in a reply's text.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,12 +40,15 @@ struct Shared {
     clock: RunClock,
     asked: AtomicU64,
     speaking: AtomicUsize,
+    is_held: AtomicBool,
     prompts: Mutex<Vec<Prompt>>,
 }
 
 /// Counts an answer while it is given.
 struct Speaking<'a>(&'a AtomicUsize);
 
+/// Within what the default alias allows.
+const HELD_TOKENS_MAX: u64 = 1_000;
 /// Of one, two and more bytes and of two UTF-16 units: what offsets are wrong about first.
 const WORDS: [&str; 12] =
     ["学而时习之", "，不亦说乎", "𠀀𠮷", "\n", "é", "word ", "😀", "\\\"", "君子", "👨‍👩‍👧", "。", "仁 "];
@@ -55,8 +58,8 @@ impl Model {
     pub async fn start(pace: Pace, dice: Dice, clock: RunClock) -> Self {
         let socket = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = socket.local_addr().expect("an address");
-        let (asked, speaking, prompts) = Default::default();
-        let shared = Arc::new(Shared { pace, dice, clock, asked, speaking, prompts });
+        let (asked, speaking, is_held, prompts) = Default::default();
+        let shared = Arc::new(Shared { pace, dice, clock, asked, speaking, is_held, prompts });
         #[expect(clippy::disallowed_methods, reason = "the endpoint's own task, which ends with it")]
         let listener = tokio::spawn(accept(socket, Arc::clone(&shared))).abort_handle();
         Self { address, shared, listener }
@@ -70,6 +73,11 @@ impl Model {
     /// Answers that are being given now.
     pub fn speaking(&self) -> usize {
         self.shared.speaking.load(Ordering::Relaxed)
+    }
+
+    /// Lets no answer end, until it is told otherwise: so that many run at once however slowly they begin.
+    pub fn hold(&self, is_held: bool) {
+        self.shared.is_held.store(is_held, Ordering::Relaxed);
     }
 
     /// What it was asked so far.
@@ -122,7 +130,9 @@ async fn serve(mut socket: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\
                 connection: close\r\n\r\n";
     socket.write_all(head.as_bytes()).await?;
-    for _ in 0..tokens {
+    let mut said = 0;
+    while said < tokens || (said < HELD_TOKENS_MAX && shared.is_held.load(Ordering::Relaxed)) {
+        said += 1;
         tokio::select! {
             () = sleep(Duration::from_millis(shared.pace.token_ms)) => {}
             // After its request a caller sends nothing more but its end.
@@ -133,7 +143,7 @@ async fn serve(mut socket: TcpStream, shared: &Shared) -> std::io::Result<()> {
     }
     send(&mut socket, &json!([{ "index": 0, "delta": {}, "finish_reason": "stop" }]), None).await?;
     let prompt = messages.len() * 50;
-    let usage = json!({ "prompt_tokens": prompt, "completion_tokens": tokens,
+    let usage = json!({ "prompt_tokens": prompt, "completion_tokens": said,
         "prompt_cache_hit_tokens": 0, "prompt_cache_miss_tokens": prompt });
     send(&mut socket, &json!([]), Some(&usage)).await?;
     chunk(&mut socket, "data: [DONE]\n\n").await?;

@@ -52,7 +52,7 @@ impl RunClock {
 pub enum Phase {
     /// Everybody acts.
     Busy,
-    /// Everybody asks in their session, once for each number.
+    /// The same, and everybody asks in their session once for each number.
     Storm(u64),
     /// Nobody begins anything; what was begun is ended.
     Quiet,
@@ -67,7 +67,7 @@ const QUIET_MAX: Duration = Duration::from_mins(2);
 const EMPTY_MAX: Duration = Duration::from_secs(75);
 /// A hold expires after 120 s.
 const HOLDS_MAX: Duration = Duration::from_secs(150);
-const STORM_MAX: Duration = Duration::from_secs(25);
+const STORM_MAX: Duration = Duration::from_mins(1);
 
 struct Run<'a> {
     plan: &'a Plan,
@@ -163,6 +163,7 @@ impl Run<'_> {
     async fn kill_amid_streams(&mut self) {
         let storm = u64::try_from(self.storms.len()).expect("a number") + 1;
         self.phase.send_replace(Phase::Storm(storm));
+        self.model.hold(true);
         self.wait(STORM_MAX, |run| run.model.speaking() >= run.plan.streams_min).await;
         let count = u64::try_from(self.fleet.count()).expect("a number");
         let victim = usize::try_from(self.dice.of(3 + storm).below(count)).expect("an index");
@@ -170,6 +171,7 @@ impl Run<'_> {
         let at = self.clock.now();
         block_in_place(|| self.fleet.kill(victim));
         println!("{at:>7} ms  killed {victim} amid {:?} streams", self.storms.last());
+        self.model.hold(false);
         self.phase.send_replace(Phase::Busy);
         sleep(Duration::from_secs(2)).await;
         self.fleet.revive(victim).await;

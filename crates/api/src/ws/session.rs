@@ -41,7 +41,10 @@ impl Session {
             Ok(request) => request,
             Err(Unreadable { problem, tag }) => {
                 self.count_invalid(problem.slug() == Slug::InvalidJson);
-                return Err((tag, problem));
+                // A stranger is not told which operations there are.
+                let is_stranger = self.connection.state.borrow().identity.is_none();
+                let is_hidden = is_stranger && problem.slug() == Slug::UnsupportedOp;
+                return Err((tag, if is_hidden { Problem::new(Slug::Unauthorized) } else { problem }));
             }
         };
         self.count_invalid(false);

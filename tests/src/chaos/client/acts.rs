@@ -16,19 +16,19 @@ const MARKERS_EACH: u64 = 1_000_000;
 impl Client {
     /// Does what the phase wants, if it is time.
     pub(super) fn act(&mut self, now: Millis) {
-        match self.phase() {
-            Phase::Storm(storm) => {
-                if self.stormed < storm && !self.is_answered_in_session() {
-                    self.stormed = storm;
-                    self.ask_in_session();
-                }
-            }
-            Phase::Busy if self.acts_at <= now => {
-                let (least, most) = self.surroundings.act_ms;
-                self.acts_at = now + self.dice.between(least, most);
-                self.act_once(now);
-            }
-            Phase::Busy | Phase::Quiet | Phase::Over => {}
+        let phase = self.phase();
+        if let Phase::Storm(storm) = phase
+            && self.stormed < storm
+            && !self.is_answered_in_session()
+        {
+            self.stormed = storm;
+            self.ask_in_session();
+        }
+        let is_busy = matches!(phase, Phase::Busy | Phase::Storm(_));
+        if is_busy && self.acts_at <= now {
+            let (least, most) = self.surroundings.act_ms;
+            self.acts_at = now + self.dice.between(least, most);
+            self.act_once(now);
         }
     }
 
