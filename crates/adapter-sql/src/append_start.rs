@@ -8,7 +8,7 @@ use kernel::{MessageId, PortError, Timestamp};
 use sea_orm::prelude::Uuid;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
-use crate::append::{count_message, find_row, insert_event, refuse, take_seq};
+use crate::append::{count_message, find_row, insert_event, refuse, run, take_seq};
 use crate::entity::{generation, message};
 use crate::error::port_error;
 use crate::store::{SqlStore, Write};
@@ -23,6 +23,9 @@ const REFUSALS: &str = "SELECT (SELECT g.message_id FROM generations g WHERE g.m
      AS streaming, (SELECT q.id FROM messages q WHERE q.id = $3 AND q.conversation_id = $1 \
      AND q.status <> 'recalled') AS question";
 
+/// Changes nothing, but keeps the turn from ending or changing hands until the start is in the log.
+const HOLD_TURN: &str = "UPDATE turns SET owner = owner WHERE id = $1 AND state = 'open' AND owner = $2";
+
 /// A saga that is there is told before any refusal, so that a try whose answer was lost goes on.
 pub(crate) async fn append_start(store: &SqlStore, start: ReplyStart) -> Result<StartOutcome, PortError> {
     let tx = store.begin().await?;
@@ -31,6 +34,9 @@ pub(crate) async fn append_start(store: &SqlStore, start: ReplyStart) -> Result<
     };
     if let Some(refusal) = refusal(&tx, &start).await? {
         return refuse(tx, refusal).await;
+    }
+    if !holds_turn(&tx, &start).await? {
+        return refuse(tx, StartOutcome::TurnOver).await;
     }
     insert_reply(&tx, &start, seq).await?;
     count_message(&tx, &start.conversation_id).await?;
@@ -60,8 +66,14 @@ async fn refusal(tx: &Write, start: &ReplyStart) -> Result<Option<StartOutcome>,
     })
 }
 
+async fn holds_turn(tx: &Write, start: &ReplyStart) -> Result<bool, PortError> {
+    let Some(turn) = start.turn else { return Ok(true) };
+    let values = [turn.as_uuid().into(), start.reply.owner.as_uuid().into()];
+    Ok(run(tx, HOLD_TURN, values).await? > 0)
+}
+
 async fn insert_reply(tx: &Write, start: &ReplyStart, seq: i64) -> Result<(), PortError> {
-    let ReplyStart { conversation_id, reply_to, reply, at } = start;
+    let ReplyStart { conversation_id, reply_to, reply, at, turn: _ } = start;
     let row = reply_row(conversation_id, reply, *reply_to, (seq, *at)).into_active_model().reset_all();
     message::Entity::insert(row).exec_without_returning(tx).await.map_err(port_error)?;
     insert_event(tx, conversation_id, seq, &started(reply.id), *at).await?;

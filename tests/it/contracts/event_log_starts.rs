@@ -9,6 +9,7 @@ on_both_databases! {
     a_growing_reply_refuses_the_next,
     parallel_starts_begin_one_reply,
     a_repeated_start_is_told_that_it_began,
+    a_turn_that_is_over_or_anothers_takes_no_start,
     a_message_that_is_gone_gets_no_reply,
     unknown_and_closed_rooms_take_no_start,
     growing_replies_are_found,

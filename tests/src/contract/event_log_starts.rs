@@ -4,6 +4,7 @@ use chat::event::EventBody;
 use chat::generation::GenerationState;
 use chat::message::{Author, Message, MessageStatus};
 use chat::ports::{EndOutcome, NewMessage, NewReply, Recall, ReplyEnd, ReplyStart, RoomChange, StartOutcome};
+use chat::turn::{Turn, TurnState};
 use futures::future::join_all;
 use kernel::{Credits, Tariff};
 
@@ -15,6 +16,7 @@ const CALLERS: usize = 32;
 pub fn start_of(chat: &StoredChat, question: &NewMessage) -> ReplyStart {
     ReplyStart {
         conversation_id: question.conversation_id.clone(),
+        turn: None,
         reply_to: question.id,
         reply: NewReply {
             id: chat.id(),
@@ -89,6 +91,27 @@ pub async fn parallel_starts_begin_one_reply(chat: &StoredChat) {
     let refused = outcomes.iter().filter(|outcome| **outcome == StartOutcome::ReplyInProgress);
     assert_eq!((begun.count(), refused.count()), (1, CALLERS - 1));
     assert_eq!(chat.log.streaming(&room.id).await.unwrap().len(), 1);
+}
+
+/// A step begins only while its turn is open and in the hands of the reply's owner.
+pub async fn a_turn_that_is_over_or_anothers_takes_no_start(chat: &StoredChat) {
+    let room = chat.room().await;
+    let turn = chat.begun(&room, chat.member(&room).await, chat.id()).await;
+    let start_by = |owner| {
+        let question = NewMessage { id: turn.question, ..chat.new_message(&room, turn.asker) };
+        let start = start_of(chat, &question);
+        ReplyStart { turn: Some(turn.id), reply: NewReply { owner, ..start.reply.clone() }, ..start }
+    };
+    assert_eq!(begin(chat, &start_by(chat.id())).await, StartOutcome::TurnOver);
+    let first = start_by(turn.owner);
+    assert!(matches!(begin(chat, &first).await, StartOutcome::Started { .. }));
+    end(chat, &first).await;
+    let cut = Turn { state: TurnState::Cut, ..turn.clone() };
+    assert!(chat.turns.update(&cut).await.unwrap());
+    let late = start_by(turn.owner);
+    assert_eq!(begin(chat, &late).await, StartOutcome::TurnOver);
+    assert_eq!(chat.generations.get(late.reply.id).await.unwrap(), None);
+    assert_eq!(begin(chat, &first).await, StartOutcome::AlreadyStarted);
 }
 
 /// Whoever did not hear the answer is told that it began, whatever happened since.

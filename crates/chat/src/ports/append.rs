@@ -5,7 +5,7 @@ use kernel::{MessageId, Timestamp, UserId};
 use super::NewReply;
 use crate::conversation::{CharacterId, ConversationId};
 use crate::message::Message;
-use crate::turn::Turn;
+use crate::turn::{Turn, TurnId};
 
 /// A person's message in a room or squad, to be appended.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,8 @@ pub enum AppendOutcome {
 pub struct ReplyStart {
     /// Where.
     pub conversation_id: ConversationId,
+    /// The turn that it is a step of; where there is none, nothing fences it.
+    pub turn: Option<TurnId>,
     /// The message that it answers.
     pub reply_to: MessageId,
     /// The reply.
@@ -81,6 +83,8 @@ pub enum StartOutcome {
     AlreadyStarted,
     /// Another reply of this conversation has not ended; nothing was written.
     ReplyInProgress,
+    /// Its turn is over, or another instance's; nothing was written.
+    TurnOver,
     /// The message that it answers was recalled or is gone; nothing was written.
     NoQuestion,
     /// There is no such conversation, or it is closed; nothing was written.

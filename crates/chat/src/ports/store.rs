@@ -267,7 +267,8 @@ pub trait EventLog: Send + Sync {
     /// nothing.
     ///
     /// MUST answer `ReplyInProgress` while a saga of the conversation is streaming; two concurrent calls MUST NOT
-    /// both begin.
+    /// both begin. MUST answer `TurnOver` unless the turn, where one is named, is open and owned by the reply's owner;
+    /// a turn that ends at the same time MUST either refuse the start or end after it.
     async fn append_start(&self, start: &ReplyStart) -> Result<StartOutcome, PortError>;
 
     /// Erases a message's text, citations and mentions, marks it recalled and appends `recall`: all or nothing.

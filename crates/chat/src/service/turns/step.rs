@@ -199,8 +199,12 @@ impl Worker {
         let start = self.start(turn, step, &job);
         match retried(inner, || inner.ports.log.append_start(&start)).await {
             Ok(StartOutcome::Started { seq }) => self.announce(&start, seq),
-            // The answer to this try was lost and not the try: nobody else has this reply's id.
-            Ok(StartOutcome::AlreadyStarted) => {}
+            // The answer to this try was lost and not the try, or a former owner of the turn began it.
+            Ok(StartOutcome::AlreadyStarted) => {
+                if !self.is_own(step.reply).await? {
+                    return Ok(StepOutcome::Wait);
+                }
+            }
             Ok(refused) => {
                 self.give_back(step.reply).await;
                 return self.not_begun(turn, step, refused).await;
@@ -212,18 +216,27 @@ impl Worker {
         }
         turn.mark(step.reply, StepState::Begun);
         inner.stage.forget(&turn.conversation_id);
-        match inner.ports.turns.update(turn).await {
-            Ok(true) => {}
-            // The turn was cut at this very moment.
-            Ok(false) => {
-                inner.running.request_stop(step.reply);
-            }
+        let is_left = match inner.ports.turns.update(turn).await {
+            Ok(is_kept) => !is_kept,
             // The saga says it as well: whoever goes on with the turn finds it.
-            Err(error) => tracing::warn!(%error, "a step was not noted as begun"),
+            Err(error) => {
+                tracing::warn!(%error, "a step was not noted as begun");
+                false
+            }
+        };
+        if is_left {
+            // The turn was cut, or adopted, at this very moment.
+            inner.running.request_stop(step.reply);
         }
         reply::run(Arc::clone(inner), job, guard).await;
         inner.stage.forget(&turn.conversation_id);
-        self.go_on(room, turn, step).await
+        if is_left { Ok(StepOutcome::Left) } else { self.go_on(room, turn, step).await }
+    }
+
+    async fn is_own(&self, reply: MessageId) -> Result<bool, PortError> {
+        let generations = &self.inner.ports.generations;
+        let saga = retried(&self.inner, || generations.get(reply)).await?;
+        Ok(saga.is_some_and(|saga| saga.owner == self.inner.settings.instance))
     }
 
     async fn not_begun(
@@ -234,6 +247,7 @@ impl Worker {
     ) -> Result<StepOutcome, PortError> {
         match refused {
             StartOutcome::ReplyInProgress => Ok(StepOutcome::Wait),
+            StartOutcome::TurnOver => Ok(StepOutcome::Left),
             StartOutcome::NoQuestion if step.reply_to != turn.question => self.skip(turn, step, None).await,
             StartOutcome::NoQuestion
             | StartOutcome::NoConversation
@@ -278,6 +292,7 @@ impl Worker {
     fn start(&self, turn: &Turn, step: &Step, job: &ReplyJob) -> ReplyStart {
         ReplyStart {
             conversation_id: turn.conversation_id.clone(),
+            turn: Some(turn.id),
             reply_to: step.reply_to,
             reply: NewReply {
                 id: step.reply,
