@@ -41,6 +41,10 @@ impl Session {
             Ok(request) => request,
             Err(Unreadable { problem, tag }) => {
                 self.count_invalid(problem.slug() == Slug::InvalidJson);
+                let is_known = self.connection.state.borrow().identity.is_some();
+                // A stranger is told to sign in, not what there is.
+                let is_strange = problem.slug() == Slug::UnsupportedOp && !is_known;
+                let problem = if is_strange { Problem::new(Slug::Unauthorized) } else { problem };
                 return Err((tag, problem));
             }
         };
