@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chat::event::departed;
 use chat::feed::{Audience, Batch, ClientPlace, FeedHandle, FeedItem, Recovery};
 use chat::{ChatService, ConversationId};
 use futures::future::{BoxFuture, Shared};
@@ -125,6 +126,8 @@ struct Notes {
 struct Noted {
     batches: VecDeque<Arc<Batch>>,
     lagged: bool,
+    /// The place of an event that ended the person's membership: what was recovered beyond it may be seen.
+    departed_at: Option<u64>,
     over: bool,
 }
 
@@ -135,7 +138,7 @@ impl Notes {
 
     fn take(&self, after: u64) -> Option<News> {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.over {
+        if noted.over || noted.departed_at.is_some_and(|at| at > after) {
             return Some(News::Over);
         }
         if std::mem::take(&mut noted.lagged) {
@@ -153,6 +156,11 @@ impl Notes {
 impl Audience for Notes {
     fn deliver(&self, _conversation: &ConversationId, batch: &Arc<Batch>) {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let FeedItem::Events(events) = &batch.item
+            && departed(events).contains(&self.user)
+        {
+            noted.departed_at = Some(batch.position);
+        }
         match &batch.item {
             FeedItem::Events(_) if noted.batches.len() < BATCHES_MAX => {
                 noted.batches.push_back(Arc::clone(batch));
@@ -178,7 +186,9 @@ impl Audience for Notes {
 
 #[cfg(test)]
 mod tests {
-    use kernel::Id;
+    use chat::MemberAction;
+    use chat::event::{Event, EventBody};
+    use kernel::{Id, Timestamp};
 
     use super::*;
 
@@ -221,6 +231,24 @@ mod tests {
     fn a_slow_reader_is_sent_back_to_the_log() {
         let notes = notes_of((0..=BATCHES_MAX).map(|_| FeedItem::Events(Vec::new())));
         assert_eq!((notes.take(0), notes.take(0)), (Some(News::Lagged), None));
+    }
+
+    #[test]
+    fn the_log_shows_out_who_was_not_told() {
+        let members = |actions: &[MemberAction]| {
+            let event = |(seq, action): (u64, &MemberAction)| Event {
+                seq,
+                body: EventBody::Member { user_id: user(1), action: *action },
+                created_at: Timestamp::from_millis(0),
+                message: None,
+                author: None,
+            };
+            notes_of([FeedItem::Events((1..).zip(actions).map(event).collect())])
+        };
+        assert_eq!(members(&[MemberAction::Banned]).take(0), Some(News::Over));
+        assert_eq!(members(&[MemberAction::Banned]).take(1), None, "it was part of what was recovered");
+        let again = members(&[MemberAction::Left, MemberAction::Joined]).take(0);
+        assert!(matches!(again, Some(News::Events(_))), "{again:?}");
     }
 
     #[test]

@@ -109,6 +109,21 @@ impl EventBody {
     }
 }
 
+/// Those whose membership ends among these events and does not begin again behind that.
+pub fn departed(events: &[Event]) -> Vec<UserId> {
+    let mut gone = Vec::new();
+    for event in events {
+        if let EventBody::Member { user_id, action } = &event.body {
+            gone.retain(|known| known != user_id);
+            match action {
+                MemberAction::Left | MemberAction::Removed | MemberAction::Banned => gone.push(*user_id),
+                MemberAction::Joined => {}
+            }
+        }
+    }
+    gone
+}
+
 /// Why a turn of a room ended without (further) replies, told to one person only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -18,6 +18,7 @@ use crate::conversation::ConversationId;
 use crate::error::ChatError;
 use crate::event::{Event, Notice};
 use crate::service::ChatService;
+pub use recovery::fitting;
 pub(crate) use registry::Feeds;
 use registry::{Feed, Place};
 

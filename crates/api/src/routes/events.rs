@@ -184,6 +184,8 @@ impl Ground {
         let permit = self.watches.clone().into_inner().admit(user, self.settings.event_streams_per_user)?;
         let chat = self.chat.clone().into_inner();
         let mut watch = EventWatch::open(chat, permit, &room).await?;
+        // Who was shown out before the watch began was not shown out by it.
+        self.chat.readable(user, &room).await?;
         let writer = EventWriter::new(self.cast.get_ref().clone());
         if wants_events(request) {
             let place =

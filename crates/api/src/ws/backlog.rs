@@ -21,6 +21,8 @@ const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 const CHUNK_BYTES: usize = 16 * 1024;
 /// An empty queue keeps room for so many items.
 const ITEMS_KEPT: usize = 32;
+/// Rests whose end is still to come, at most; a room has one growing reply at a time.
+const OWED_MAX: usize = 64;
 
 /// Whether a client keeps up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +54,14 @@ impl Rest {
     /// Counted for an item whose size is not known before it is written.
     const BYTES: usize = 256;
 
-    /// The text from where the client is; nothing if that is not known any more, and the client asks for it.
+    /// Whether the text is not to be had now: the reply has ended, and its end is on its way here.
+    fn is_unknown(&self) -> bool {
+        let DeltaPlace { message_id, generation, .. } = self.place;
+        let growing = || self.texts.growing(message_id).filter(|growing| growing.generation == generation);
+        self.end.is_none() && growing().is_none()
+    }
+
+    /// The text from where the client is, if there is any.
     fn frame(&self, room: &str) -> Option<Bytes> {
         let DeltaPlace { message_id, generation, offset } = self.place;
         let ended =
@@ -70,6 +79,8 @@ impl Rest {
 #[derive(Default)]
 pub(crate) struct Backlog {
     items: VecDeque<Item>,
+    /// Rests that were to be written when their text was gone from the feed and their end was not here yet.
+    owed: VecDeque<Box<Rest>>,
     push_bytes: usize,
     reply_bytes: usize,
     rests: usize,
@@ -92,7 +103,7 @@ impl Backlog {
 
     pub(crate) fn add_push(&mut self, packet: &Rc<Packet>, texts: &Arc<dyn Texts>) -> Crowding {
         let before = self.push_bytes;
-        if before <= CROWDED_BYTES && self.rests == 0 {
+        if before <= CROWDED_BYTES && self.rests == 0 && self.owed.is_empty() {
             self.add(packet);
         } else {
             self.add_crowded(packet, texts);
@@ -120,13 +131,15 @@ impl Backlog {
             Kind::Ephemeral if self.push_bytes > CROWDED_BYTES => {}
             Kind::Ephemeral => self.add(packet),
             Kind::Durable => {
+                self.pay_owed(packet);
                 if self.rests > 0 {
                     self.tell_rests_of(packet);
                 }
                 self.add(packet);
             }
             Kind::Delta(place) => {
-                if self.rests > 0 && self.rest_of(place).is_some() {
+                let is_owed = self.owed.iter().any(|rest| rest.place.is_same_text(place));
+                if is_owed || self.rests > 0 && self.rest_of(place).is_some() {
                     // The rest is going to tell it.
                 } else if self.push_bytes > CROWDED_BYTES {
                     self.add_rest(Box::new(Rest { texts: Arc::clone(texts), place, end: None }));
@@ -155,6 +168,25 @@ impl Backlog {
                 rest.end = Some(Rc::clone(packet));
             }
         }
+    }
+
+    /// Puts the rests that this packet ends before it.
+    fn pay_owed(&mut self, packet: &Rc<Packet>) {
+        for mut rest in mem::take(&mut self.owed) {
+            if packet.final_text(rest.place.message_id, rest.place.generation).is_some() {
+                rest.end = Some(Rc::clone(packet));
+                self.add_rest(rest);
+            } else {
+                self.owed.push_back(rest);
+            }
+        }
+    }
+
+    fn owe(&mut self, rest: Box<Rest>) {
+        if self.owed.len() >= OWED_MAX {
+            self.owed.pop_front();
+        }
+        self.owed.push_back(rest);
     }
 
     /// Replaces the pieces of each reply by one rest, where the first of them stands.
@@ -228,7 +260,9 @@ impl Backlog {
                 Item::Rest(rest) => {
                     self.push_bytes = self.push_bytes.saturating_sub(Rest::BYTES);
                     self.rests = self.rests.saturating_sub(1);
-                    if let Some(frame) = rest.frame(rest.texts.room()) {
+                    if rest.is_unknown() {
+                        self.owe(rest);
+                    } else if let Some(frame) = rest.frame(rest.texts.room()) {
                         return Some(frame);
                     }
                 }

@@ -12,6 +12,7 @@ use chat::ConversationId;
 use futures::channel::oneshot;
 
 use super::bye::Bye;
+use super::envelope::Tag;
 use super::hub::Ticket;
 use super::identity::Identity;
 use super::outgoing::Outgoing;
@@ -54,6 +55,8 @@ pub(crate) struct JoinedMail {
     /// What has a higher position follows.
     pub(crate) position: u64,
     pub(crate) reply: Bytes,
+    /// For a refusal, where the connection is not to be told what was read.
+    pub(crate) tag: Tag,
     /// Asks for another reading, where more was said meanwhile than is kept; dropped otherwise.
     pub(crate) again: oneshot::Sender<()>,
 }

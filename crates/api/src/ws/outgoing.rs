@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chat::ConversationId;
-use chat::event::{Event, EventBody, Notice};
+use chat::event::{Event, EventBody, Notice, departed};
 use chat::feed::{Batch, FeedItem, Growing};
 use kernel::{MessageId, UserId};
 use serde::Serialize;
@@ -88,6 +88,8 @@ pub(crate) struct Outgoing {
     pub(crate) position: u64,
     pub(crate) frame: Bytes,
     pub(crate) to: Addressee,
+    /// Who leaves the room with it, and what they are told: the frame that shows them out may be lost.
+    pub(crate) departed: Vec<(UserId, Bytes)>,
     ends: Option<Arc<Batch>>,
 }
 
@@ -111,17 +113,17 @@ pub(crate) enum Addressee {
 impl Outgoing {
     /// For everybody who has the time, outside of the feed's order.
     pub(crate) fn aside(frame: Bytes) -> Self {
-        Self { position: u64::MAX, frame, to: Addressee::Others(None), ends: None }
+        Self { position: u64::MAX, frame, to: Addressee::Others(None), departed: Vec::new(), ends: None }
     }
 
     #[cfg(test)]
     pub(crate) fn of(position: u64, frame: Bytes, to: Addressee) -> Self {
-        Self { position, frame, to, ends: None }
+        Self { position, frame, to, departed: Vec::new(), ends: None }
     }
 
     #[cfg(test)]
     pub(crate) fn ending(frame: Bytes, batch: Arc<Batch>) -> Self {
-        Self { position: batch.position, frame, to: Addressee::All, ends: Some(batch) }
+        Self { position: batch.position, frame, to: Addressee::All, departed: Vec::new(), ends: Some(batch) }
     }
 
     /// The packet that one thread's connections share.
@@ -238,15 +240,31 @@ pub(crate) fn encode(room: &ConversationId, batch: &Arc<Batch>, writer: &EventWr
             let english = frame(Language::English);
             (frame(Language::Chinese), Addressee::Person { user: *user_id, english })
         }
-        FeedItem::Expelled { user_id } => {
-            let push =
-                PersonPush { user_id: Some(*user_id), ..PersonPush::new("room.leave", "expelled", id) };
-            (json_frame(&push, 160), Addressee::Expelled(*user_id))
-        }
+        FeedItem::Expelled { user_id } => (expelled_frame(id, *user_id), Addressee::Expelled(*user_id)),
         FeedItem::Reset => (Bytes::new(), Addressee::Reset),
     };
     let ends = ends_replies(&batch.item).then(|| Arc::clone(batch));
-    Some(Outgoing { position: batch.position, frame, to, ends })
+    Some(Outgoing { position: batch.position, frame, to, departed: departures(id, &batch.item), ends })
+}
+
+fn departures(room: &str, item: &FeedItem) -> Vec<(UserId, Bytes)> {
+    match item {
+        FeedItem::Events(events) => {
+            departed(events).into_iter().map(|user| (user, expelled_frame(room, user))).collect()
+        }
+        FeedItem::Delta { .. }
+        | FeedItem::Typing { .. }
+        | FeedItem::Read { .. }
+        | FeedItem::Presence { .. }
+        | FeedItem::TurnOver { .. }
+        | FeedItem::Notice { .. }
+        | FeedItem::Expelled { .. }
+        | FeedItem::Reset => Vec::new(),
+    }
+}
+
+fn expelled_frame(room: &str, user: UserId) -> Bytes {
+    json_frame(&PersonPush { user_id: Some(user), ..PersonPush::new("room.leave", "expelled", room) }, 160)
 }
 
 fn events_frame(room: &ConversationId, events: &[Event], writer: &EventWriter) -> Bytes {

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chat::ConversationId;
+use kernel::UserId;
 
 use super::backlog::Crowding;
 use super::bye::Bye;
@@ -15,6 +17,7 @@ use super::mailbox::{Entry, JoinedMail, Key};
 use super::outgoing::{Addressee, Outgoing, Packet, Texts};
 use super::shard::Shard;
 use crate::language::Language;
+use crate::problem::{Problem, Slug};
 
 /// The rooms that connections of this thread are in.
 #[derive(Default)]
@@ -100,16 +103,24 @@ impl Shard {
                 }
             }
             Addressee::Expelled(user) => {
-                for member in members.iter().filter(|member| member.ticket.user() == *user) {
-                    member.outbox.send(outgoing.frame.clone());
-                    self.leave(member.key, room);
-                }
+                self.expel(&members, *user, &outgoing.frame);
             }
             Addressee::Reset => {
                 for member in members.iter() {
                     self.close(member.key, Bye::GoingAway);
                 }
             }
+        }
+        for (user, frame) in &outgoing.departed {
+            self.expel(&members, *user, frame);
+        }
+    }
+
+    /// Tells a person's connections that they are out, and takes them out.
+    fn expel(&self, members: &[Rc<Membership>], user: UserId, frame: &Bytes) {
+        for member in members.iter().filter(|member| member.ticket.user() == user) {
+            member.outbox.send(frame.clone());
+            self.leave(member.key, member.ticket.room_id());
         }
     }
 
@@ -146,13 +157,18 @@ impl Shard {
 
     /// Tells a connection what it missed, and then what was said since.
     pub(super) fn joined(&self, joined: JoinedMail) {
-        let JoinedMail { key, entry, room, position, reply, again } = joined;
+        let JoinedMail { key, entry, room, position, reply, tag, again } = joined;
         let Some(connection) = self.connection(key) else { return };
         let membership = connection.state.borrow().membership(&room).cloned();
         let Some(membership) = membership.filter(|membership| membership.entry.get() == entry) else {
-            // It has left, or joins again.
+            // It joins again; or it has left or was shown out, and what was read is not for it any more.
+            let is_entering = connection.state.borrow().entries.iter().any(|(_, known)| *known == entry);
             end_entry(&connection, entry);
-            connection.outbox.send(reply);
+            connection.outbox.send(if is_entering {
+                reply
+            } else {
+                tag.error(&Problem::new(Slug::MembershipRequired), connection.language)
+            });
             return;
         };
         if membership.missed() && again.send(()).is_ok() {

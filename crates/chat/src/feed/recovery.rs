@@ -83,12 +83,38 @@ async fn read(
     Ok(Some((events, more)))
 }
 
-/// How many of these events fit; one at least.
-fn fitting(events: &[Event]) -> usize {
+/// How many of these events fit into one answer, by their texts; one at least where there is any.
+pub fn fitting(events: &[Event]) -> usize {
     let mut bytes = 0;
     let beyond = events.iter().position(|event| {
         bytes += event.message.as_ref().map_or(0, |message| message.content.len());
         bytes > TEXT_BYTES_MAX
     });
     beyond.map_or(events.len(), |place| place.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::{MessageId, Timestamp};
+
+    use super::*;
+    use crate::event::EventBody;
+    use crate::message::{Author, Message};
+
+    fn event(seq: u64, bytes: usize) -> Event {
+        let id: MessageId = "00000000-0000-7000-8000-000000000001".parse().unwrap();
+        let at = Timestamp::from_millis(0);
+        let author = Author::User("00000000-0000-7000-8000-000000000002".parse().unwrap());
+        let blank = Message::blank(id, "r".parse().unwrap(), seq, author, at);
+        let message = Some(Message { content: "x".repeat(bytes), ..blank });
+        Event { seq, body: EventBody::Message { message_id: id }, created_at: at, message, author: None }
+    }
+
+    #[test]
+    fn an_answer_has_as_many_texts_as_fit_and_one_at_least() {
+        let half = TEXT_BYTES_MAX / 2;
+        assert_eq!(fitting(&[]), 0);
+        assert_eq!(fitting(&[event(1, half), event(2, half), event(3, 1)]), 2);
+        assert_eq!(fitting(&[event(1, TEXT_BYTES_MAX + 1), event(2, 1)]), 1);
+    }
 }

@@ -156,6 +156,23 @@ fn the_end_of_a_reply_leaves_no_gap_before_it() {
 }
 
 #[test]
+fn a_rest_that_is_written_between_end_and_its_news_is_told_with_the_news() {
+    let (feed, texts) = room("学而");
+    let mut backlog = Backlog::default();
+    let _ = backlog.add_push(&delta(0, "学"), &texts);
+    fill(&mut backlog, &texts, CROWDED_BYTES + 1_024);
+    let _ = backlog.add_push(&delta(1, "而"), &texts);
+    *feed.0.lock().unwrap() = None;
+    assert_eq!(deltas(&drain(&mut backlog)), [(0, "学".to_owned())]);
+    // A later piece would leave a gap; the end tells it.
+    let _ = backlog.add_push(&delta(2, "时"), &texts);
+    let _ = backlog.add_push(&durable(10), &texts);
+    let _ = backlog.add_push(&end("学而时习之"), &texts);
+    assert_eq!(deltas(&drain(&mut backlog)), [(1, "而时习之".to_owned())]);
+    assert!(backlog.owed.is_empty());
+}
+
+#[test]
 fn who_does_not_read_is_too_slow_but_one_large_push_is_not() {
     let (_, texts) = room("");
     let mut backlog = Backlog::default();

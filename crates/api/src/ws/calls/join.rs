@@ -70,6 +70,8 @@ impl<'a> StreamView<'a> {
 /// More was said during so many readings than is kept.
 const READINGS_MAX: u32 = 3;
 const ROOM_FULL_RETRY_MS: i64 = 5_000;
+/// A connection that is in as many rooms as it may be has to leave one first.
+const ROOMS_FULL_RETRY_MS: i64 = 5_000;
 
 /// Enters a room.
 pub(in crate::ws) fn join(session: &Session, request: &Request) -> Result<Work, Problem> {
@@ -80,20 +82,35 @@ pub(in crate::ws) fn join(session: &Session, request: &Request) -> Result<Work, 
     let most = usize::try_from(gateway.settings.rooms_per_connection).unwrap_or(usize::MAX);
     let rooms = state.memberships.len().saturating_add(state.entries.len());
     if most > 0 && rooms >= most && state.membership(&room).is_none() {
-        return Err(Problem::new(Slug::RateLimited));
+        return Err(Problem::new(Slug::RateLimited).retry_after_millis(ROOMS_FULL_RETRY_MS));
     }
     let entry = gateway.next_entry();
     state.entries.push((room.clone(), entry));
     let place = ClientPlace { since, epoch };
     Ok(work(async move |call: Arc<Call>| {
         let joining = Joining { room, entry, place, live };
+        let mut way = WayIn { call: &call, room: &joining.room, entry, has_led: false };
         let answer = joining.join(&call).await;
-        if answer.is_err() {
-            let Joining { room, entry, .. } = joining;
-            call.mailbox.send(Mail::NotJoined { key: call.key, entry, room });
-        }
+        way.has_led = answer.is_ok();
         answer
     }))
+}
+
+/// A way into a room: where it leads nowhere, also because the operation died, the entry is freed.
+struct WayIn<'a> {
+    call: &'a Call,
+    room: &'a ConversationId,
+    entry: Entry,
+    has_led: bool,
+}
+
+impl Drop for WayIn<'_> {
+    fn drop(&mut self) {
+        if !self.has_led {
+            let (key, entry, room) = (self.call.key, self.entry, self.room.clone());
+            self.call.mailbox.send(Mail::NotJoined { key, entry, room });
+        }
+    }
 }
 
 struct Joining {
@@ -117,6 +134,8 @@ impl Joining {
             }
         }
         call.mailbox.send(Mail::Enter { key: call.key, entry: self.entry, ticket });
+        // Who was shown out before the connection was there was not shown out by it.
+        chat.readable(user, &self.room).await?;
         for _ in 0..READINGS_MAX {
             // From the ticket on everything is delivered here, so nothing falls between this and what is read.
             let recovery = chat.recover(feed, &self.place).await?;
@@ -128,6 +147,7 @@ impl Joining {
                 room: self.room.clone(),
                 position: recovery.position,
                 reply: self.reply(call, &recovery, &online),
+                tag: call.tag.clone(),
                 again,
             })));
             if missed.await.is_err() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat::feed::Growing;
+use chat::feed::{Growing, fitting};
 use chat::{ConversationId, MessageStatus};
 use kernel::MessageId;
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,10 @@ async fn events(call: &Call, room: &ConversationId, from: u64, to: u64) -> Answe
     let mut events = call.gateway.chat.events(room, from.saturating_sub(1), limit).await?;
     events.retain(|event| event.seq <= to);
     let is_full = u32::try_from(events.len()).unwrap_or(u32::MAX) >= limit;
-    let more = is_full && events.last().is_some_and(|event| event.seq < to) && wanted > limit;
+    let fitting = fitting(&events);
+    let is_cut = fitting < events.len();
+    events.truncate(fitting);
+    let more = is_cut || is_full && events.last().is_some_and(|event| event.seq < to) && wanted > limit;
     let writer = &call.gateway.writer;
     let events = events.iter().map(|event| writer.view(room, event, Delivery::Recovered)).collect();
     Ok(Some(call.answer("result", &EventsPage { room_id: room.as_str(), events, more })))
