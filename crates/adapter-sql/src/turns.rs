@@ -8,7 +8,7 @@ use chat::turn::{Turn, TurnId};
 use kernel::{Id, MessageId, Page, PageRequest, PortError, Timestamp};
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    Statement, UpdateMany,
 };
 
 use crate::detached::detached;
@@ -61,15 +61,18 @@ impl TurnStore for SqlTurns {
 
     /// The condition is the fence: whoever was robbed of the turn, or comes after its end, changes nothing.
     async fn update(&self, turn: &Turn) -> Result<bool, PortError> {
-        let (store, row) = (self.store.clone(), turn_row(turn));
+        let (store, change) = (self.store.clone(), change_of(turn));
         detached(async move {
-            let change = Entity::update_many()
-                .col_expr(Column::Steps, row.steps.into())
-                .col_expr(Column::FollowUpsLeft, row.follow_ups_left.into())
-                .col_expr(Column::State, row.state.into())
-                .filter(Column::Id.eq(row.id))
-                .filter(Column::State.eq(OPEN))
-                .filter(Column::Owner.eq(row.owner));
+            let done = change.exec(store.writer()).await.map_err(port_error)?;
+            Ok(done.rows_affected > 0)
+        })
+        .await
+    }
+
+    async fn replace(&self, before: &Turn, turn: &Turn) -> Result<bool, PortError> {
+        let change = change_of(turn).filter(Column::Steps.eq(json(&before.steps)));
+        let store = self.store.clone();
+        detached(async move {
             let done = change.exec(store.writer()).await.map_err(port_error)?;
             Ok(done.rows_affected > 0)
         })
@@ -113,6 +116,17 @@ impl TurnStore for SqlTurns {
         let newest = all.order_by_desc(Column::Id).limit(u64::from(page.size())).offset(page.offset());
         Ok(Page { items: readable(&newest.all(db).await.map_err(port_error)?), total })
     }
+}
+
+fn change_of(turn: &Turn) -> UpdateMany<Entity> {
+    let row = turn_row(turn);
+    Entity::update_many()
+        .col_expr(Column::Steps, row.steps.into())
+        .col_expr(Column::FollowUpsLeft, row.follow_ups_left.into())
+        .col_expr(Column::State, row.state.into())
+        .filter(Column::Id.eq(row.id))
+        .filter(Column::State.eq(OPEN))
+        .filter(Column::Owner.eq(row.owner))
 }
 
 /// A turn's row, for the append that stores it.

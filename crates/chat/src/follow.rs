@@ -13,7 +13,7 @@ use kernel::{MessageId, Timestamp, UserId};
 
 use crate::conversation::ConversationId;
 use crate::error::ChatError;
-use crate::event::{Frame, utf16_length, utf16_tail};
+use crate::event::{Event, EventBody, Frame, utf16_length, utf16_tail};
 use crate::generation::GenerationState;
 use crate::message::{Citation, EndReason, Message, MessageStatus};
 use crate::ports::BusSignal;
@@ -182,13 +182,17 @@ impl Follower {
     async fn apply(&mut self, frame: &Frame) {
         match frame {
             Frame::Delta { message_id, generation, offset, text } => {
-                if *message_id == self.message_id && *generation == self.generation {
+                // What has ended or was taken back grows no more.
+                let is_live = matches!(self.phase, Phase::Live);
+                if is_live && *message_id == self.message_id && *generation == self.generation {
                     self.grow(*offset, text).await;
                 }
             }
             Frame::Committed { events } => {
                 // None at all: some may have been lost.
-                if events.is_empty() || events.iter().any(|event| event.ends(self.message_id)) {
+                let is_of_reply =
+                    |event: &Event| event.ends(self.message_id) || recalls(event, self.message_id);
+                if events.is_empty() || events.iter().any(is_of_reply) {
                     self.reread().await;
                 }
             }
@@ -289,6 +293,10 @@ impl Follower {
         self.queue.push_back(ReplyFrame::Final(Box::new(message)));
         self.phase = Phase::Over;
     }
+}
+
+fn recalls(event: &Event, reply: MessageId) -> bool {
+    matches!(event.body, EventBody::Recall { message_id } if message_id == reply)
 }
 
 /// Watches the bus, if it can be watched.

@@ -141,7 +141,7 @@ impl ChatService {
             Err(error) => {
                 tracing::warn!(%error, "who is here is counted by this instance alone");
                 inner.here.renew_soon();
-                Arrival::Here { came: is_first, online: inner.here.online(conversation, 0).count }
+                inner.arrival_here(conversation, is_first)
             }
         };
         match arrival {
@@ -218,6 +218,16 @@ impl Inner {
         let who = self.attendance(conversation, user);
         let until = now.plus_seconds(LIFE_SECONDS);
         self.ports.presence.arrive(who, now, until, self.settings.room_online).await
+    }
+
+    /// An arrival, judged by this instance's own count, which has it already.
+    fn arrival_here(&self, conversation: &ConversationId, is_first: bool) -> Arrival {
+        let (online, most) = (self.here.online(conversation, 0).count, self.settings.room_online);
+        if is_first && most > 0 && online > most {
+            Arrival::Full { online: online - 1 }
+        } else {
+            Arrival::Here { came: is_first, online }
+        }
     }
 
     async fn sweep_presence(&self, conversation: &ConversationId, now: Timestamp) -> Result<(), PortError> {

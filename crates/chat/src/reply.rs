@@ -24,6 +24,8 @@ pub(crate) struct ReplyJob {
     pub(crate) tariff: Tariff,
     pub(crate) prompt_tokens_estimate: u32,
     pub(crate) request: ReplyRequest,
+    /// How many people watch, as far as it is known.
+    pub(crate) watchers: u32,
 }
 
 impl ReplyJob {

@@ -176,6 +176,11 @@ impl Inner {
         self.announcer.announce(conversation, events);
     }
 
+    /// Lets watchers look at the log: what was committed is not known here.
+    pub(crate) async fn bid_look(&self, conversation: &ConversationId) {
+        self.publish(conversation, Frame::Committed { events: Vec::new() }).await;
+    }
+
     /// Publishes a frame. The log has the truth, so a bus that fails is worth a line and no more.
     pub(crate) async fn publish(&self, conversation: &ConversationId, frame: Frame) {
         if let Err(error) = self.ports.broadcaster.publish(conversation, Arc::new(frame)).await {

@@ -10,6 +10,7 @@ on_both_databases! {
     an_open_turn_is_updated,
     a_turn_that_is_over_is_not_updated,
     only_the_owner_updates_a_turn,
+    a_change_of_older_steps_is_refused,
     a_turn_is_adopted_by_one,
     open_turns_are_oldest_first,
     an_instance_finds_its_own_open_turns,

@@ -71,6 +71,21 @@ pub async fn only_the_owner_updates_a_turn(chat: &StoredChat) {
     assert!(chat.turns.update(&heir).await.unwrap());
 }
 
+/// A change that was made from older steps is not stored.
+pub async fn a_change_of_older_steps_is_refused(chat: &StoredChat) {
+    let room = room(chat).await;
+    let before = chat.begun(&room, owner_of(&room), chat.id()).await;
+    let mut begun = before.clone();
+    begun.steps[0].state = StepState::Begun;
+    assert!(chat.turns.update(&begun).await.unwrap());
+    let cut = Turn { state: TurnState::Cut, ..begun.clone() };
+    assert!(!chat.turns.replace(&before, &cut).await.unwrap());
+    assert_eq!(chat.turns.get(begun.id).await.unwrap(), Some(begun.clone()));
+    assert!(chat.turns.replace(&begun, &cut).await.unwrap());
+    assert!(!chat.turns.replace(&begun, &cut).await.unwrap());
+    assert_eq!(chat.turns.get(begun.id).await.unwrap(), Some(cut));
+}
+
 /// Two adopt at once: one wins.
 pub async fn a_turn_is_adopted_by_one(chat: &StoredChat) {
     let room = room(chat).await;

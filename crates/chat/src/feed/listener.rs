@@ -92,6 +92,7 @@ async fn take(inner: &Inner, feed: &Feed, frame: Arc<Frame>) {
 async fn take_events(inner: &Inner, feed: &Feed, mut events: Vec<Event>) {
     if events.is_empty() {
         feed.mark_dirty();
+        read_hole(inner, feed).await;
         return;
     }
     add_authors(inner, &mut events).await;

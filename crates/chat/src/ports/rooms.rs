@@ -216,6 +216,10 @@ pub trait TurnStore: Send + Sync {
     /// instance, and answer `false` otherwise.
     async fn update(&self, turn: &Turn) -> Result<bool, PortError>;
 
+    /// Stores what somebody else than the task at work on it changed. MUST write as [`TurnStore::update`] does, and
+    /// besides only while the stored steps are still those of `before`.
+    async fn replace(&self, before: &Turn, turn: &Turn) -> Result<bool, PortError>;
+
     /// Open turns whose owner's lease is over at `now` or was never there, oldest first, at most `limit`.
     async fn orphans(&self, now: Timestamp, limit: u32) -> Result<Vec<Turn>, PortError>;
 

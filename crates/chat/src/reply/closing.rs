@@ -59,12 +59,21 @@ pub(crate) async fn close(inner: &Inner, saga: &Saga, closing: Closing) -> Resul
     match retried(inner, || log.append_end(&end)).await? {
         EndOutcome::Ended { seq } => announce(inner, saga, seq, &end).await,
         EndOutcome::NoMessage => {}
-        EndOutcome::AlreadyEnded => return settle_ended(inner, saga).await,
+        EndOutcome::AlreadyEnded => {
+            // The answer to an earlier try may be lost, and with it the word of it.
+            inner.bid_look(&saga.conversation_id).await;
+            close_buffer(inner, saga.message_id).await;
+            return settle_ended(inner, saga).await;
+        }
     }
-    if let Err(error) = inner.ports.buffer.close(saga.message_id).await {
+    close_buffer(inner, saga.message_id).await;
+    settle(inner, &saga.conversation_id, saga.message_id, charge).await
+}
+
+async fn close_buffer(inner: &Inner, message_id: MessageId) {
+    if let Err(error) = inner.ports.buffer.close(message_id).await {
         tracing::warn!(%error, "a stream buffer was not closed; its text runs out by itself");
     }
-    settle(inner, &saga.conversation_id, saga.message_id, charge).await
 }
 
 /// Whether a reply was stopped before its first text because it, or its question, was recalled: then it costs nothing.

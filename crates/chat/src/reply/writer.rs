@@ -19,6 +19,11 @@ use crate::running::RunningGuard;
 use crate::service::Inner;
 
 const FLUSH_WINDOW_MS: i64 = 50;
+/// Each flush is sent to every watcher: with more than so many it waits longer.
+const MANY_WATCHERS: u32 = 1_000;
+const FLUSH_WINDOW_MANY_MS: i64 = 100;
+const VERY_MANY_WATCHERS: u32 = 5_000;
+const FLUSH_WINDOW_VERY_MANY_MS: i64 = 200;
 const FLUSH_BYTES: usize = 2_048;
 /// With nothing to flush, the stop flag is still looked at this often.
 const CONTACT_MS: i64 = 1_000;
@@ -61,6 +66,16 @@ impl Next {
             Some(Err(error)) => Self::Failed(error),
             None => Self::Over,
         }
+    }
+}
+
+const fn flush_window(watchers: u32) -> i64 {
+    if watchers > VERY_MANY_WATCHERS {
+        FLUSH_WINDOW_VERY_MANY_MS
+    } else if watchers > MANY_WATCHERS {
+        FLUSH_WINDOW_MANY_MS
+    } else {
+        FLUSH_WINDOW_MS
     }
 }
 
@@ -228,7 +243,7 @@ impl<'a> Writer<'a> {
         let waits = if self.buffer_failed || self.text.len() == self.flushed_bytes {
             CONTACT_MS
         } else if self.flushed_bytes > 0 {
-            FLUSH_WINDOW_MS
+            flush_window(self.job.watchers)
         } else {
             0
         };

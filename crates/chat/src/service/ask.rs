@@ -158,7 +158,14 @@ impl ChatService {
         plan: Plan,
         guard: RunningGuard,
     ) -> Result<Asked, ChatError> {
-        let job = self.inner.reserve(&conversation.id, &plan).await?;
+        let job = match self.inner.reserve(&conversation.id, &plan).await {
+            Ok(job) => job,
+            // Whether it was written is unknown.
+            Err(error) => {
+                self.inner.give_back(plan.reply_id);
+                return Err(error);
+            }
+        };
         let exchange = self.exchange(user, conversation, &draft, &job);
         match self.inner.ports.log.append_exchange(&exchange).await {
             Ok(ExchangeOutcome::Appended { question_seq, reply_seq }) => {

@@ -103,10 +103,15 @@ impl ChatService {
             output_tokens_min: OUTPUT_TOKENS_MIN.min(output_tokens_wanted),
             at: inner.now(),
         };
-        let (held, tariff, output_tokens_max) = match inner.ports.meter.reserve(&reservation).await? {
-            Reserved::Held { amount, tariff, output_tokens_max } => (amount, tariff, output_tokens_max),
-            Reserved::Insufficient { available, needed } => {
+        let (held, tariff, output_tokens_max) = match inner.ports.meter.reserve(&reservation).await {
+            Ok(Reserved::Held { amount, tariff, output_tokens_max }) => (amount, tariff, output_tokens_max),
+            Ok(Reserved::Insufficient { available, needed }) => {
                 return Err(ChatError::InsufficientBalance { available, needed });
+            }
+            // Whether it was written is unknown.
+            Err(error) => {
+                inner.give_back(message_id);
+                return Err(error.into());
             }
         };
         let user_tag = user_tag(user);

@@ -81,6 +81,7 @@ impl Inner {
             Reserved::Held { amount, tariff, output_tokens_max } => Ok(ReplyJob {
                 conversation_id: conversation.clone(),
                 generation: 1,
+                watchers: 0,
                 held: amount,
                 tariff,
                 prompt_tokens_estimate: prompt::tokens_estimate(prompt),

@@ -174,7 +174,15 @@ impl ChatService {
     pub(super) async fn append(&self, room: &Room, message: NewMessage) -> Result<Posted, ChatError> {
         // The card is fetched meanwhile, so that neither the answer nor the others wait for it.
         let (outcome, author) = join!(self.inner.ports.log.append(&message), self.card(message.author));
-        match outcome? {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            // Whether it was written is unknown: watchers look.
+            Err(error) => {
+                self.inner.bid_look(&room.id).await;
+                return Err(error.into());
+            }
+        };
+        match outcome {
             AppendOutcome::Appended { seq } => {
                 self.inner.counts.forget(message.author);
                 let posted = Posted { message_id: message.id, seq, at: message.at, duplicate: false };
@@ -187,6 +195,7 @@ impl ChatService {
             }
             AppendOutcome::Repeated { message: earlier } => {
                 let earlier = same(*earlier, &message.body_hash)?;
+                self.inner.bid_look(&room.id).await;
                 Ok(Posted { duplicate: true, ..posted(&earlier) })
             }
             AppendOutcome::Muted { until } => {

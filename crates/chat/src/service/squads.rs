@@ -181,8 +181,12 @@ impl ChatService {
             asker: message.author,
             payer: turn.payer,
         };
-        self.inner.reserve(&message.conversation_id, &plan).await?;
-        Ok(ports.meter.void(plan.reply_id, self.inner.now()).await?)
+        let reserved = self.inner.reserve(&message.conversation_id, &plan).await;
+        let is_void = reserved.is_ok() && ports.meter.void(plan.reply_id, self.inner.now()).await.is_ok();
+        if !is_void {
+            self.inner.give_back(plan.reply_id);
+        }
+        reserved.map(drop)
     }
 
     /// One to eight characters that are made for squads, each once.

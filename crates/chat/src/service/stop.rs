@@ -12,6 +12,7 @@ use crate::event::Frame;
 use crate::message::{Author, Message, MessageStatus};
 use crate::ports::BusSignal;
 use crate::room::Standing;
+use crate::turn::TurnState;
 
 /// How long a stop waits for the owner before it answers that the reply is stopping.
 const STOP_WAIT_MS: i64 = 2_000;
@@ -59,7 +60,10 @@ impl ChatService {
         let growing = self.inner.ports.log.streaming(&question.conversation_id).await?;
         match growing.into_iter().find(is_of_turn) {
             Some(reply) => self.stop_reply(&reply).await,
-            None if is_cut => Ok(StopState::Stopped),
+            None if is_cut || turn.as_ref().is_some_and(|turn| turn.state == TurnState::Cut) => {
+                Ok(StopState::Stopped)
+            }
+            None if turn.is_some() => Ok(StopState::Done),
             None => {
                 let reply = self.reply_of(question).await?;
                 Ok(stop_state(&reply).unwrap_or(StopState::Stopping))

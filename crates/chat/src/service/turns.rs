@@ -20,7 +20,7 @@ use crate::event::Frame;
 use crate::message::Message;
 use crate::ports::NewMessage;
 use crate::room::{Room, TurnStrategy};
-use crate::turn::{Step, Turn, TurnState};
+use crate::turn::{Step, StepState, Turn, TurnState};
 
 pub(super) use stage::Stage;
 
@@ -102,11 +102,12 @@ impl Inner {
     }
 
     async fn cut_unasked(
-        &self,
+        self: &Arc<Self>,
         conversation: &ConversationId,
         is_meant: impl Fn(&Turn) -> bool,
     ) -> Result<(), PortError> {
-        for mut turn in self.ports.turns.open(conversation, OPEN_TURNS_READ).await? {
+        for before in self.ports.turns.open(conversation, OPEN_TURNS_READ).await? {
+            let mut turn = before.clone();
             if !is_meant(&turn) || !turn.skip_waiting(|step: &Step| step.reason.is_unasked()) {
                 continue;
             }
@@ -114,7 +115,9 @@ impl Inner {
             if turn.next_step().is_none() && !turn.has_begun() {
                 turn.state = TurnState::Cut;
             }
-            if self.ports.turns.update(&turn).await? && turn.state == TurnState::Cut {
+            // One that its owner changed meanwhile is left to them: they judge by the log.
+            if self.ports.turns.replace(&before, &turn).await? && turn.state == TurnState::Cut {
+                self.give_back_unsaid(&before);
                 self.publish(conversation, Frame::TurnOver { question: turn.question }).await;
             }
         }
@@ -122,14 +125,23 @@ impl Inner {
         Ok(())
     }
 
+    /// Frees what was held for steps of a turn that is over: none of them begins any more.
+    fn give_back_unsaid(self: &Arc<Self>, over: &Turn) {
+        for step in over.steps.iter().filter(|step| step.state == StepState::Waiting) {
+            self.give_back(step.reply);
+        }
+    }
+
     /// Cuts the turn that a message began, unless it is over. Answers whether this did it.
-    pub(super) async fn cut_turn(&self, question: &Message) -> Result<bool, PortError> {
+    pub(super) async fn cut_turn(self: &Arc<Self>, question: &Message) -> Result<bool, PortError> {
         for _ in 0..CHANGES_MAX {
             let found = self.ports.turns.of_question(question.id).await?;
-            let Some(mut turn) = found.filter(|turn| turn.state == TurnState::Open) else { return Ok(false) };
+            let Some(before) = found.filter(|turn| turn.state == TurnState::Open) else { return Ok(false) };
+            let mut turn = before.clone();
             turn.skip_waiting(|_| true);
             turn.state = TurnState::Cut;
-            if self.ports.turns.update(&turn).await? {
+            if self.ports.turns.replace(&before, &turn).await? {
+                self.give_back_unsaid(&before);
                 self.stage.forget(&turn.conversation_id);
                 self.publish(&turn.conversation_id, Frame::TurnOver { question: turn.question }).await;
                 return Ok(true);

@@ -9,7 +9,7 @@ use kernel::{MessageId, PortError, UserId};
 
 use super::stage::Cast;
 use super::work::Worker;
-use crate::conversation::CharacterId;
+use crate::conversation::{CharacterId, ConversationId};
 use crate::error::ChatError;
 use crate::event::{Event, EventBody, Notice};
 use crate::generation::GenerationState;
@@ -88,15 +88,24 @@ impl Worker {
 
     /// Holds the reply's worst case. Where an earlier try gave its hold back, the step gets another reply.
     async fn reserve(&self, turn: &mut Turn, plan: Plan) -> Result<ReplyJob, ChatError> {
-        match self.inner.reserve(&turn.conversation_id, &plan).await {
+        match self.try_reserve(turn, &plan).await {
             Err(ChatError::Port(PortError::Rejected { .. })) => {
                 let fresh = self.inner.runtime.ids.next();
                 turn.renew(plan.reply_id, fresh);
                 self.inner.ports.turns.update(turn).await?;
-                self.inner.reserve(&turn.conversation_id, &Plan { reply_id: fresh, ..plan }).await
+                self.try_reserve(turn, &Plan { reply_id: fresh, ..plan }).await
             }
             answer => answer,
         }
+    }
+
+    /// A try that failed may have been written all the same: what it holds is freed.
+    async fn try_reserve(&self, turn: &Turn, plan: &Plan) -> Result<ReplyJob, ChatError> {
+        let answer = self.inner.reserve(&turn.conversation_id, plan).await;
+        if matches!(answer, Err(ChatError::Port(_))) {
+            self.give_back(plan.reply_id).await;
+        }
+        answer
     }
 
     /// Whether the step is still to be said, by what the log says now.
@@ -204,6 +213,7 @@ impl Worker {
                 if !self.is_own(step.reply).await? {
                     return Ok(StepOutcome::Wait);
                 }
+                inner.bid_look(&turn.conversation_id).await;
             }
             Ok(refused) => {
                 self.give_back(step.reply).await;
@@ -228,9 +238,21 @@ impl Worker {
             // The turn was cut, or adopted, at this very moment.
             inner.running.request_stop(step.reply);
         }
+        let job = ReplyJob { watchers: self.watchers(&turn.conversation_id).await, ..job };
         reply::run(Arc::clone(inner), job, guard).await;
         inner.stage.forget(&turn.conversation_id);
         if is_left { Ok(StepOutcome::Left) } else { self.go_on(room, turn, step).await }
+    }
+
+    /// Without the common count a reply is flushed as to a few.
+    async fn watchers(&self, conversation: &ConversationId) -> u32 {
+        match self.inner.ports.presence.online(conversation, self.inner.now(), 0).await {
+            Ok(online) => online.count,
+            Err(error) => {
+                tracing::debug!(%error, "how many watch a reply is not known");
+                0
+            }
+        }
     }
 
     async fn is_own(&self, reply: MessageId) -> Result<bool, PortError> {
@@ -257,7 +279,7 @@ impl Worker {
     }
 
     /// Frees the hold of a reply that did not begin. Waited for, so that another try never meets it half-way.
-    async fn give_back(&self, reply: MessageId) {
+    pub(super) async fn give_back(&self, reply: MessageId) {
         if let Err(error) = reply::give_back(&self.inner, reply).await {
             tracing::warn!(%error, message.id = %reply, "a hold was not freed; it will run out");
         }
@@ -329,7 +351,6 @@ impl Worker {
         error: &ChatError,
     ) -> Result<StepOutcome, PortError> {
         tracing::error!(%error, message.id = %step.reply, "a character cannot answer; it is left out");
-        self.give_back(step.reply).await;
         self.skip(turn, step, Some(Notice::Unavailable)).await
     }
 
@@ -339,6 +360,8 @@ impl Worker {
         step: &Step,
         notice: Option<Notice>,
     ) -> Result<StepOutcome, PortError> {
+        // An earlier try may have held something.
+        self.give_back(step.reply).await;
         turn.mark(step.reply, StepState::Skipped);
         if let Some(notice) = notice {
             self.notify(turn, turn.asker, notice).await;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::future::{Either, select};
 use futures::stream::{self, BoxStream};
-use kernel::{PortError, UserId};
+use kernel::{MessageId, PortError, UserId};
 
 use super::OPEN_TURNS_READ;
 use super::step::StepOutcome;
@@ -19,7 +19,7 @@ use crate::ports::BusSignal;
 use crate::room::Room;
 use crate::running::RoomGuard;
 use crate::service::Inner;
-use crate::turn::{Turn, TurnState};
+use crate::turn::{StepState, Turn, TurnState};
 
 /// The log is asked this often whether it is a turn's time, should a frame have been lost.
 const POLL_MS: i64 = 1_000;
@@ -138,9 +138,14 @@ impl Worker {
 
     /// Ends a turn: what waits is left out, and whoever watches is told. Somebody else may have ended it before.
     async fn conclude(&self, turn: &mut Turn, state: TurnState) -> Result<(), PortError> {
+        let waiting = turn.steps.iter().filter(|step| step.state == StepState::Waiting);
+        let unsaid: Vec<MessageId> = waiting.map(|step| step.reply).collect();
         turn.skip_waiting(|_| true);
         turn.state = state;
         if self.inner.ports.turns.update(turn).await? {
+            for reply in unsaid {
+                self.give_back(reply).await;
+            }
             self.inner.stage.forget(&turn.conversation_id);
             self.inner.publish(&turn.conversation_id, Frame::TurnOver { question: turn.question }).await;
         }
@@ -190,7 +195,8 @@ impl Ear {
 fn is_an_end(frame: &Frame) -> bool {
     match frame {
         Frame::Committed { events } => {
-            events.iter().any(|event| matches!(event.body, EventBody::AiEnd { .. }))
+            // None at all: an end may be among what is not told.
+            events.is_empty() || events.iter().any(|event| matches!(event.body, EventBody::AiEnd { .. }))
         }
         Frame::TurnOver { .. } => true,
         Frame::Delta { .. }
