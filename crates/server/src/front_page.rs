@@ -37,6 +37,9 @@ struct Stamp {
     bytes: u64,
 }
 
+/// The version to compare with when it is time for a look, if one was seen.
+struct Known(Option<Stamp>);
+
 /// What a look at the file found.
 enum Look {
     /// There is none.
@@ -60,13 +63,13 @@ impl HomeFile {
     }
 
     /// The version to compare with, if it is time for a look: one caller looks, the others take what is there.
-    fn begin_look(&self) -> Option<Option<Stamp>> {
+    fn begin_look(&self) -> Option<Known> {
         let now = self.clock.now();
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = shown.looked_at.is_none_or(|at| now.millis_since(at) >= LOOK_MS);
         is_due.then(|| {
             shown.looked_at = Some(now);
-            shown.stamp
+            Known(shown.stamp)
         })
     }
 
@@ -102,7 +105,7 @@ impl HomeFile {
 #[async_trait]
 impl FrontPage for HomeFile {
     async fn home(&self) -> Arc<Home> {
-        if let Some(known) = self.begin_look() {
+        if let Some(Known(known)) = self.begin_look() {
             let path = self.path.clone();
             match spawn_blocking(move || look(&path, known)).await {
                 Ok(found) => self.end_look(found),
