@@ -96,7 +96,7 @@ async fn all_appends_get_along(backend: Backend) {
         let (started, liked) = join(elsewhere.append_start(&start), log.append_like(&like)).await;
         liked.unwrap();
         if matches!(started.unwrap(), StartOutcome::Started { .. }) {
-            let recall = Recall { message_id: start.reply.id, at: START };
+            let recall = Recall { message_id: start.reply.id, title: None, at: START };
             let end = end_of_start(&chat, &start);
             let (ended, recalled) = join(log.append_end(&end), elsewhere.append_recall(&recall)).await;
             assert!(matches!(ended, Ok(EndOutcome::Ended { .. })) && recalled.is_ok());
