@@ -5,9 +5,9 @@
 use chat::event::EventBody;
 use chat::message::{LIKERS_MAX, Likes, MessageStatus};
 use chat::ports::{Like, LikeOutcome};
-use kernel::{Id, PortError, UserId};
+use kernel::{Id, MessageId, PortError, UserId};
 use sea_orm::prelude::Uuid;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Statement, Value};
 
 use crate::append::{find_row, insert_event, refuse, run, take_seq};
 use crate::error::port_error;
@@ -98,4 +98,23 @@ async fn latest(tx: &Write, like: &Like) -> Result<Vec<UserId>, PortError> {
     let rows = tx.query_all_raw(statement).await.map_err(port_error)?;
     let user = |row: &sea_orm::QueryResult| row.try_get_by_index::<Uuid>(0).map(Id::from_uuid);
     rows.iter().rev().map(user).collect::<Result<_, _>>().map_err(port_error)
+}
+
+/// Which of these messages a person likes.
+pub(crate) async fn liked_by(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    messages: &[MessageId],
+) -> Result<Vec<MessageId>, PortError> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<_> = (2..messages.len() + 2).map(|place| format!("${place}")).collect();
+    let sql =
+        format!("SELECT message_id FROM likes WHERE user_id = $1 AND message_id IN ({})", places.join(", "));
+    let values = std::iter::once(user.as_uuid()).chain(messages.iter().map(MessageId::as_uuid));
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values.map(Value::from));
+    let rows = db.query_all_raw(statement).await.map_err(port_error)?;
+    let message = |row: &sea_orm::QueryResult| row.try_get_by_index::<Uuid>(0).map(Id::from_uuid);
+    rows.iter().map(message).collect::<Result<_, _>>().map_err(port_error)
 }

@@ -17,6 +17,9 @@ const PLACE: &str = "SELECT m.conversation_id FROM messages m WHERE m.id = $1";
 const ERASE: &str = "UPDATE messages SET content = '', citations = NULL, mentions = NULL, status = $2, \
      last_seq = $3 WHERE id = $1 AND status <> $2";
 
+/// A title that was taken from the message goes with it.
+const UNTITLE: &str = "UPDATE conversations SET title = '' WHERE id = $1 AND kind = 'session' AND title = $2";
+
 /// Between the message and its latest event.
 const RECALLED: &str = "SELECT e.seq FROM messages m JOIN events e ON e.conversation_id = m.conversation_id \
      AND e.seq > m.seq AND e.seq <= m.last_seq WHERE m.id = $1 AND e.subject = $1 AND e.kind = 'recall' \
@@ -40,6 +43,9 @@ pub(crate) async fn append_recall(store: &SqlStore, recall: Recall) -> Result<Re
         };
         let seq = read_count(row.try_get_by_index(0).map_err(port_error)?, "events.seq")?;
         return refuse(tx, RecallOutcome::Already { seq }).await;
+    }
+    if let Some(title) = recall.title {
+        run(&tx, UNTITLE, [place.as_str().into(), title.into()]).await?;
     }
     let body = EventBody::Recall { message_id: recall.message_id };
     insert_event(&tx, &read_conversation_id(&place)?, seq, &body, recall.at).await?;

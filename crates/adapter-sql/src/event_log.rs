@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::append_end::append_end;
 use crate::append_exchange::append_exchange;
-use crate::append_like::append_like;
+use crate::append_like::{append_like, liked_by};
 use crate::append_recall::append_recall;
 use crate::append_start::append_start;
 use crate::detached::detached;
@@ -61,7 +61,7 @@ impl EventLog for SqlEventLog {
     }
 
     async fn append_recall(&self, recall: &Recall) -> Result<RecallOutcome, PortError> {
-        let (store, recall) = (self.store.clone(), *recall);
+        let (store, recall) = (self.store.clone(), recall.clone());
         detached(async move { append_recall(&store, recall).await }).await
     }
 
@@ -122,6 +122,10 @@ impl EventLog for SqlEventLog {
         let condition = "m.conversation_id = $1 AND m.author_user = $2 AND m.client_msg_id = $3";
         let values = [conversation.as_str().into(), author.as_uuid().into(), client_msg_id.into()];
         find_message(self.store.reader(), condition, values).await
+    }
+
+    async fn liked_by(&self, user: UserId, messages: &[MessageId]) -> Result<Vec<MessageId>, PortError> {
+        liked_by(self.store.reader(), user, messages).await
     }
 
     async fn count_by(&self, author: UserId) -> Result<u64, PortError> {

@@ -122,7 +122,17 @@ impl RoomStore for SqlRooms {
             return Ok(known);
         }
         let (store, id) = (self.store.clone(), id.clone());
-        detached(async move { read_mark::raise(store.writer(), &id, user, seq).await }).await
+        detached(async move {
+            let raised = read_mark::raise(store.writer(), &id, user, seq).await;
+            // A conversation that is deleted meanwhile refuses the mark: it is not there any more.
+            if raised.is_err()
+                && matches!(read_mark::known(store.reader(), &id, user, seq).await, Ok(Some(None)))
+            {
+                return Ok(None);
+            }
+            raised
+        })
+        .await
     }
 
     async fn unread(

@@ -220,6 +220,10 @@ impl AuthThrottle {
 
 #[async_trait]
 impl Throttle for AuthThrottle {
+    fn counts_messages(&self) -> bool {
+        !(self.messages.is_off() && self.room.is_off())
+    }
+
     async fn message(&self, author: UserId) -> Result<Admission, PortError> {
         self.admit(&self.messages, &author.to_string()).await
     }

@@ -26,7 +26,7 @@ pub struct HomeFile {
 
 struct Shown {
     home: Arc<Home>,
-    stamp: Stamp,
+    stamp: Option<Stamp>,
     looked_at: Option<Timestamp>,
 }
 
@@ -37,10 +37,8 @@ struct Stamp {
     bytes: u64,
 }
 
-impl Stamp {
-    /// Of no file: none is so long.
-    const NONE: Self = Self { modified: None, bytes: u64::MAX };
-}
+/// The version to compare with when it is time for a look, if one was seen.
+struct Known(Option<Stamp>);
 
 /// What a look at the file found.
 enum Look {
@@ -60,18 +58,18 @@ impl HomeFile {
     /// The front page of this file.
     pub fn new(path: PathBuf, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let built_in = Arc::new(parse(BUILT_IN)?);
-        let shown = Shown { home: Arc::clone(&built_in), stamp: Stamp::NONE, looked_at: None };
+        let shown = Shown { home: Arc::clone(&built_in), stamp: None, looked_at: None };
         Ok(Self { path, clock, built_in, shown: Mutex::new(shown) })
     }
 
     /// The version to compare with, if it is time for a look: one caller looks, the others take what is there.
-    fn begin_look(&self) -> Option<Stamp> {
+    fn begin_look(&self) -> Option<Known> {
         let now = self.clock.now();
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = shown.looked_at.is_none_or(|at| now.millis_since(at) >= LOOK_MS);
         is_due.then(|| {
             shown.looked_at = Some(now);
-            shown.stamp
+            Known(shown.stamp)
         })
     }
 
@@ -80,17 +78,17 @@ impl HomeFile {
         match look {
             Look::Absent => {
                 shown.home = Arc::clone(&self.built_in);
-                shown.stamp = Stamp::NONE;
+                shown.stamp = None;
             }
             Look::Same => {}
             Look::Changed(stamp, home) => {
                 shown.home = Arc::new(home);
-                shown.stamp = stamp;
+                shown.stamp = Some(stamp);
                 tracing::info!(file = FILE, "the front page was read anew");
             }
             Look::Broken(stamp, error) => {
                 // Said once: the stamp is remembered, so that the same mistake is not read again and again.
-                shown.stamp = stamp;
+                shown.stamp = Some(stamp);
                 tracing::error!(file = FILE, error = %format!("{error:#}"), "the front page stays as it was");
             }
             Look::Unreadable(error) => {
@@ -107,7 +105,7 @@ impl HomeFile {
 #[async_trait]
 impl FrontPage for HomeFile {
     async fn home(&self) -> Arc<Home> {
-        if let Some(known) = self.begin_look() {
+        if let Some(Known(known)) = self.begin_look() {
             let path = self.path.clone();
             match spawn_blocking(move || look(&path, known)).await {
                 Ok(found) => self.end_look(found),
@@ -118,13 +116,13 @@ impl FrontPage for HomeFile {
     }
 }
 
-fn look(path: &std::path::Path, known: Stamp) -> Look {
+fn look(path: &std::path::Path, known: Option<Stamp>) -> Look {
     let stamp = match std::fs::metadata(path) {
         Ok(data) => Stamp { modified: data.modified().ok(), bytes: data.len() },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Look::Absent,
         Err(error) => return Look::Unreadable(error),
     };
-    if known == stamp {
+    if known == Some(stamp) {
         return Look::Same;
     }
     match std::fs::read_to_string(path) {

@@ -28,9 +28,10 @@ async fn chaos_on_three_instances() {
 
 async fn survives(topology: Topology) {
     let seed = backends::seed();
-    let plan = match backends::is_long() {
-        true => Plan::long(topology, seed, LONG_CLIENTS, LONG_SECONDS),
-        false => Plan::short(topology, seed),
+    let plan = if backends::is_long() {
+        Plan::long(topology, seed, LONG_CLIENTS, LONG_SECONDS)
+    } else {
+        Plan::short(topology, seed)
     };
     let report = run(&plan, Path::new(BINARY)).await;
     println!("{}", report.text());

@@ -135,6 +135,9 @@ async fn a_used_up_rate_refuses_messages_and_no_repeats(backend: &Backend) {
     assert_eq!(again, Posted { duplicate: true, ..first });
     let other = post(&house, house.user, &room, sent("习", "m-1")).await;
     assert!(matches!(other, Err(ChatError::ClientMsgIdConflict)));
+    // Who may not speak there is not even counted.
+    let stranger = post(&house, house.person(9), &room, text("学")).await;
+    assert!(matches!(stranger, Err(ChatError::NotFound)), "{stranger:?}");
 }
 
 async fn a_message_goes_out_with_its_author_and_also_without(backend: &Backend) {

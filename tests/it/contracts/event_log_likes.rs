@@ -9,5 +9,6 @@ on_both_databases! {
     a_repeated_like_changes_nothing,
     parallel_likes_lose_none,
     an_ended_like_makes_room_for_an_older_one,
+    ones_own_likes_are_known,
     a_message_that_is_gone_is_not_liked,
 }

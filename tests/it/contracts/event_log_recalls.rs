@@ -5,6 +5,7 @@ use tests::contract::stored_chat::StoredChat;
 
 on_both_databases! {
     "../../src/contract/event_log_recalls.rs", StoredChat::on;
+    a_recall_takes_the_sessions_title_with_it,
     a_recall_erases_and_is_told,
     a_recalled_reply_keeps_its_cost_alone,
     a_second_recall_is_told_of_the_first,

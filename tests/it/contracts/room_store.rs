@@ -21,4 +21,5 @@ on_both_databases! {
     rooms_are_sorted,
     rooms_are_paged,
     a_list_shows_what_concerns_the_viewer,
+    a_list_shows_messages_to_members_only,
 }

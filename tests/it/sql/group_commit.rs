@@ -46,7 +46,7 @@ async fn two_instances_give_one_row_of_seqs(backend: Backend) {
     let other = another_log(&backend).await;
     let rooms = rooms(&chat, 3).await;
     let messages = messages(&chat, &rooms, MESSAGES);
-    let log = |n: usize| -> &dyn EventLog { if n % 2 == 0 { &*chat.log } else { &other } };
+    let log = |n: usize| -> &dyn EventLog { if n.is_multiple_of(2) { &*chat.log } else { &other } };
     let appends = messages.iter().enumerate().map(|(n, message)| log(n / 3).append(message));
     for outcome in join_all(appends).await {
         assert!(matches!(outcome, Ok(AppendOutcome::Appended { .. })), "{outcome:?}");
@@ -96,7 +96,7 @@ async fn all_appends_get_along(backend: Backend) {
         let (started, liked) = join(elsewhere.append_start(&start), log.append_like(&like)).await;
         liked.unwrap();
         if matches!(started.unwrap(), StartOutcome::Started { .. }) {
-            let recall = Recall { message_id: start.reply.id, at: START };
+            let recall = Recall { message_id: start.reply.id, title: None, at: START };
             let end = end_of_start(&chat, &start);
             let (ended, recalled) = join(log.append_end(&end), elsewhere.append_recall(&recall)).await;
             assert!(matches!(ended, Ok(EndOutcome::Ended { .. })) && recalled.is_ok());

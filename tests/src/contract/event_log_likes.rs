@@ -78,10 +78,29 @@ pub async fn an_ended_like_makes_room_for_an_older_one(chat: &StoredChat) {
     assert_eq!(kept, Likes { total: 20, users: fans[1..21].to_vec() });
 }
 
+/// A person's own likes are known also where others have liked the message since.
+pub async fn ones_own_likes_are_known(chat: &StoredChat) {
+    let (room, crowded) = spoken(chat).await;
+    let (quiet, ended) = (chat.said(&room, crowded.author).await, chat.said(&room, crowded.author).await);
+    let (fan, other) = (chat.member(&room).await, chat.member(&room).await);
+    for like in [like_of(&crowded, fan, true), like_of(&ended, fan, true), like_of(&ended, fan, false)] {
+        put(chat, &like).await;
+    }
+    put(chat, &like_of(&quiet, other, true)).await;
+    for _ in 0..=LIKERS_MAX {
+        put(chat, &like_of(&crowded, chat.id(), true)).await;
+    }
+    let asked = [crowded.id, quiet.id, ended.id, chat.id()];
+    assert_eq!(chat.log.liked_by(fan, &asked).await.unwrap(), [crowded.id]);
+    assert_eq!(chat.log.liked_by(other, &asked).await.unwrap(), [quiet.id]);
+    assert_eq!(chat.log.liked_by(other, &asked[..1]).await.unwrap(), []);
+    assert_eq!(chat.log.liked_by(fan, &[]).await.unwrap(), []);
+}
+
 /// What is gone or was recalled is not liked.
 pub async fn a_message_that_is_gone_is_not_liked(chat: &StoredChat) {
     let (room, recalled) = spoken(chat).await;
-    chat.log.append_recall(&Recall { message_id: recalled.id, at: START }).await.unwrap();
+    chat.log.append_recall(&Recall { message_id: recalled.id, title: None, at: START }).await.unwrap();
     let unknown = NewMessage { id: chat.id(), ..recalled.clone() };
     for message in [&recalled, &unknown] {
         for liked in [true, false] {

@@ -121,6 +121,25 @@ pub async fn a_recall_that_meets_the_end_leaves_no_text(chat: &StoredChat) {
     }
 }
 
+/// A session that is still called after the question loses that name; one that has another keeps it.
+pub async fn a_recall_takes_the_sessions_title_with_it(chat: &StoredChat) {
+    let session = chat.conversation(chat.id()).await;
+    let question = chat.answered(&session).await.question;
+    let title = async || chat.conversations.get(&session.id).await.unwrap().unwrap().title;
+    chat.conversations.rename(&session.id, "旧名").await.unwrap();
+    let other = chat.conversation(chat.id()).await;
+    chat.conversations.rename(&other.id, "旧名").await.unwrap();
+    let recall = Recall { title: Some("旧名".to_owned()), ..recall_of(question.id) };
+    chat.log.append_recall(&recall).await.unwrap();
+    assert_eq!(title().await, "");
+    assert_eq!(chat.conversations.get(&other.id).await.unwrap().unwrap().title, "旧名");
+
+    let question = chat.answered(&session).await.question;
+    chat.conversations.rename(&session.id, "新名").await.unwrap();
+    chat.log.append_recall(&Recall { message_id: question.id, ..recall }).await.unwrap();
+    assert_eq!(title().await, "新名");
+}
+
 /// A recall keeps the likes that were given.
 pub async fn a_recalled_message_keeps_its_likes(chat: &StoredChat) {
     let room = chat.room().await;
@@ -133,7 +152,7 @@ pub async fn a_recalled_message_keeps_its_likes(chat: &StoredChat) {
 }
 
 fn recall_of(message_id: MessageId) -> Recall {
-    Recall { message_id, at: START.plus_seconds(7) }
+    Recall { message_id, title: None, at: START.plus_seconds(7) }
 }
 
 async fn recall(chat: &StoredChat, message_id: MessageId) -> RecallOutcome {

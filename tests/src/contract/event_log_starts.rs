@@ -122,7 +122,7 @@ pub async fn a_repeated_start_is_told_that_it_began(chat: &StoredChat) {
     begin(chat, &start).await;
     assert_eq!(begin(chat, &start).await, StartOutcome::AlreadyStarted);
     end(chat, &start).await;
-    chat.log.append_recall(&Recall { message_id: question.id, at: start.at }).await.unwrap();
+    chat.log.append_recall(&Recall { message_id: question.id, title: None, at: start.at }).await.unwrap();
     let change = RoomChange { closed_at: Some(START), ..RoomChange::default() };
     chat.rooms.change(&room.id, &change).await.unwrap();
     assert_eq!(begin(chat, &start).await, StartOutcome::AlreadyStarted);
@@ -133,7 +133,7 @@ pub async fn a_message_that_is_gone_gets_no_reply(chat: &StoredChat) {
     let (room, elsewhere) = (chat.room().await, chat.room().await);
     let recalled = chat.said(&room, chat.member(&room).await).await;
     let other = chat.said(&elsewhere, chat.member(&elsewhere).await).await;
-    chat.log.append_recall(&Recall { message_id: recalled.id, at: START }).await.unwrap();
+    chat.log.append_recall(&Recall { message_id: recalled.id, title: None, at: START }).await.unwrap();
     for reply_to in [recalled.id, other.id, chat.id()] {
         let start = ReplyStart { reply_to, ..start_of(chat, &recalled) };
         assert_eq!(begin(chat, &start).await, StartOutcome::NoQuestion);

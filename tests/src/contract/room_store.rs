@@ -3,7 +3,7 @@
 use chat::conversation::ConversationId;
 use chat::message::Author;
 use chat::ports::{CreateOutcome, Once, RoomChange, RoomCreateOutcome, RoomQuery, RoomScope, RoomSort};
-use chat::room::{Role, Room, RoomProfile, RoomSettings, TurnStrategy};
+use chat::room::{MemberAction, Role, Room, RoomProfile, RoomSettings, TurnStrategy};
 use futures::future::join_all;
 use kernel::{Page, PageRequest, UserId};
 
@@ -266,6 +266,21 @@ pub async fn a_list_shows_what_concerns_the_viewer(chat: &StoredChat) {
     assert_eq!((message.id, &message.author), (last.id, &Author::User(other)));
     assert_eq!((&empty.room.id, &empty.member, empty.unread), (&quiet.id, &None, 0));
     assert_eq!(empty.last_message, None);
+}
+
+/// What is said in a public room is its members' own: neither a stranger nor who was shown out reads it in a list.
+pub async fn a_list_shows_messages_to_members_only(chat: &StoredChat) {
+    let room = chat.room().await;
+    let (author, banned, left) =
+        (chat.member(&room).await, chat.member(&room).await, chat.member(&room).await);
+    chat.rooms.end_membership(&room.id, banned, MemberAction::Banned, START).await.unwrap();
+    chat.rooms.end_membership(&room.id, left, MemberAction::Left, START).await.unwrap();
+    let said = chat.said(&room, author).await;
+    for (viewer, expected) in [(author, Some(said.id)), (banned, None), (left, None), (chat.id(), None)] {
+        let page = chat.rooms.list(&query(viewer, RoomScope::Visible), whole()).await.unwrap();
+        let [summary] = page.items.as_slice() else { panic!("{page:?}") };
+        assert_eq!(summary.last_message.as_ref().map(|message| message.id), expected);
+    }
 }
 
 async fn ids(chat: &StoredChat, query: &RoomQuery) -> Vec<ConversationId> {

@@ -102,6 +102,10 @@ impl Turnstile {
 
 #[async_trait]
 impl Throttle for Turnstile {
+    fn counts_messages(&self) -> bool {
+        true
+    }
+
     async fn message(&self, _: UserId) -> Result<Admission, PortError> {
         Ok(self.admission())
     }

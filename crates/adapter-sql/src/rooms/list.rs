@@ -86,7 +86,7 @@ fn page_sql(query: &RoomQuery) -> String {
          FROM page JOIN conversations c ON c.id = page.id JOIN rooms r ON r.id = c.id \
          LEFT JOIN members w ON w.conversation_id = c.id AND w.user_id = $1 \
          LEFT JOIN reads d ON d.conversation_id = c.id AND d.user_id = $1 \
-         LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = \
+         LEFT JOIN messages m ON w.state = 'joined' AND m.conversation_id = c.id AND m.seq = \
          (SELECT MAX(newest.seq) FROM messages newest WHERE newest.conversation_id = c.id) ORDER BY {order}",
         wanted_sql(query.scope),
         unread_column(),

@@ -2,8 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, Responder, get, post, web};
 use auth::AuthService;
-use chat::{ChatService, ConversationId, Draft, Message};
-use kernel::{MessageId, UserId};
+use chat::{ChatService, ConversationId, Draft};
+use kernel::MessageId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -128,10 +128,10 @@ pub(crate) async fn list_room_messages(
     cast: web::Data<Cast>,
 ) -> Result<HttpResponse, Problem> {
     let page = chat.history(caller.user_id, &id, params.query(&settings)?).await?;
+    let liked = chat.liked_by(caller.user_id, &page.messages).await?;
     let cards = Cards::of_authors(&auth, &page.messages).await?;
     let messages = page.messages.iter().map(|message| {
-        RoomMessageView::of(message, cards.author(message), &cast)
-            .liked_by_me(is_liked(message, caller.user_id))
+        RoomMessageView::of(message, cards.author(message), &cast).liked_by_me(liked.contains(&message.id))
     });
     let oldest = page.messages.iter().min_by_key(|message| message.seq);
     let data = RoomHistoryData {
@@ -141,10 +141,6 @@ pub(crate) async fn list_room_messages(
         head: page.head,
     };
     Ok(Reply::new(data).respond_to(&request))
-}
-
-fn is_liked(message: &Message, viewer: UserId) -> bool {
-    message.likes.users.contains(&viewer)
 }
 
 /// 读到了哪里。

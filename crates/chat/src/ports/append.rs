@@ -92,10 +92,12 @@ pub enum StartOutcome {
 }
 
 /// A message is taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recall {
     /// Which.
     pub message_id: MessageId,
+    /// The title that a session may have taken from it.
+    pub title: Option<String>,
     /// When.
     pub at: Timestamp,
 }

@@ -185,6 +185,9 @@ pub enum Admission {
 /// Rates, answered by the rate limiter.
 #[async_trait]
 pub trait Throttle: Send + Sync {
+    /// Whether messages are counted at all, a person's or a room's.
+    fn counts_messages(&self) -> bool;
+
     /// Counts a message that a person sends.
     async fn message(&self, author: UserId) -> Result<Admission, PortError>;
 

@@ -66,7 +66,7 @@ pub struct RoomSummary {
     pub member: Option<Member>,
     /// Messages of others that the viewer has not read, at most [`UNREAD_MAX`]; 0 where they are no member.
     pub unread: u32,
-    /// The newest message.
+    /// The newest message; `None` where the viewer is no member.
     pub last_message: Option<Message>,
 }
 

@@ -273,7 +273,8 @@ pub trait EventLog: Send + Sync {
 
     /// Erases a message's text, citations and mentions, marks it recalled and appends `recall`: all or nothing.
     ///
-    /// MUST be final: a reply that ends after its recall ends without text (its `ai_end` says length 0).
+    /// MUST be final: a reply that ends after its recall ends without text (its `ai_end` says length 0). A session
+    /// that still has [`Recall::title`] MUST be left without a title.
     async fn append_recall(&self, recall: &Recall) -> Result<RecallOutcome, PortError>;
 
     /// Stores or removes a like, keeps the message's total and likers and the member's count, appends `like`: all
@@ -320,6 +321,9 @@ pub trait EventLog: Send + Sync {
         author: UserId,
         client_msg_id: &str,
     ) -> Result<Option<Message>, PortError>;
+
+    /// Which of these messages a person likes; unknown ones are left out. One read, order is free.
+    async fn liked_by(&self, user: UserId, messages: &[MessageId]) -> Result<Vec<MessageId>, PortError>;
 
     /// How many messages of a person there are in all conversations; a deleted conversation's are gone.
     async fn count_by(&self, author: UserId) -> Result<u64, PortError>;

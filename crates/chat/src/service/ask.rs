@@ -21,7 +21,7 @@ use crate::reply::{self, ReplyJob};
 use crate::running::RunningGuard;
 
 const CLIENT_MSG_ID_CHARS_MAX: u32 = 64;
-const TITLE_CHARS: usize = 20;
+pub(super) const TITLE_CHARS: usize = 20;
 
 /// What a person asks.
 #[derive(Debug, Clone, Default)]

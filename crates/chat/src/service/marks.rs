@@ -1,11 +1,14 @@
 //! What is done to messages afterwards: likes, read marks; and typing. Taking back is in [`super::recall`].
 
+use std::collections::HashSet;
+
 use kernel::{MessageId, UserId};
 
 use super::ChatService;
 use crate::conversation::ConversationId;
 use crate::error::ChatError;
 use crate::event::{Event, EventBody, Frame};
+use crate::message::Message;
 use crate::ports::{Admission, Like, LikeOutcome};
 
 /// In a fuller room nobody is told how far each of the others has read.
@@ -21,6 +24,26 @@ pub struct Liked {
 }
 
 impl ChatService {
+    /// Which of these messages the person likes. Each knows its latest likers; only of one that has more the log is
+    /// asked.
+    pub async fn liked_by(
+        &self,
+        user: UserId,
+        messages: &[Message],
+    ) -> Result<HashSet<MessageId>, ChatError> {
+        let (shown, rest): (Vec<_>, Vec<_>) =
+            messages.iter().partition(|message| message.likes.users.contains(&user));
+        let has_more = |message: &&Message| {
+            usize::try_from(message.likes.total).unwrap_or(usize::MAX) > message.likes.users.len()
+        };
+        let unknown: Vec<_> = rest.into_iter().filter(has_more).map(|message| message.id).collect();
+        let mut liked: HashSet<_> = shown.into_iter().map(|message| message.id).collect();
+        if !unknown.is_empty() {
+            liked.extend(self.inner.ports.log.liked_by(user, &unknown).await?);
+        }
+        Ok(liked)
+    }
+
     /// Likes a message of a conversation that the person may read, or takes the like back.
     pub async fn like(&self, user: UserId, id: MessageId, liked: bool) -> Result<Liked, ChatError> {
         match self.inner.ports.throttle.like(user).await? {

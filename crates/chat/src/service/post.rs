@@ -119,8 +119,8 @@ impl ChatService {
         }
     }
 
-    /// Counts the message against the rates. Where one is used up, an earlier message of the same id is the answer:
-    /// a retry is never refused for it.
+    /// Counts the message against the rates. What was taken before is answered and not counted again, and who may
+    /// not speak there uses nothing up. Nothing is read for it where there are no rates.
     pub(super) async fn limited(
         &self,
         user: UserId,
@@ -128,16 +128,22 @@ impl ChatService {
         said: &Said,
     ) -> Result<Option<Posted>, ChatError> {
         let throttle = &self.inner.ports.throttle;
+        if !throttle.counts_messages() {
+            return Ok(None);
+        }
+        if let Some(message) = self.earlier(user, &room.id, said).await? {
+            return Ok(Some(Posted { duplicate: true, ..posted(&message) }));
+        }
+        self.readable(user, &room.id).await?;
         let admission = match throttle.message(user).await? {
             Admission::Admitted => throttle.room(&room.id).await?,
             limited @ Admission::Limited { .. } => limited,
         };
         match admission {
             Admission::Admitted => Ok(None),
-            Admission::Limited { retry_after_ms, limit } => match self.earlier(user, &room.id, said).await? {
-                Some(message) => Ok(Some(Posted { duplicate: true, ..posted(&message) })),
-                None => Err(ChatError::RateLimited { retry_after_ms, limit }),
-            },
+            Admission::Limited { retry_after_ms, limit } => {
+                Err(ChatError::RateLimited { retry_after_ms, limit })
+            }
         }
     }
 

@@ -6,6 +6,8 @@
 use kernel::{MessageId, UserId};
 
 use super::ChatService;
+use super::ask::TITLE_CHARS;
+use crate::content::title_of;
 use crate::conversation::ConversationKind;
 use crate::error::{ChatError, Forbidden};
 use crate::event::{Event, EventBody};
@@ -99,7 +101,8 @@ impl ChatService {
 
     async fn erase(&self, message: &Message) -> Result<u64, ChatError> {
         let at = self.inner.now();
-        match self.inner.ports.log.append_recall(&Recall { message_id: message.id, at }).await? {
+        let recall = Recall { message_id: message.id, title: title_from(message), at };
+        match self.inner.ports.log.append_recall(&recall).await? {
             RecallOutcome::Recalled { seq } => {
                 let body = EventBody::Recall { message_id: message.id };
                 let event = Event { seq, body, created_at: at, message: None, author: None };
@@ -147,5 +150,13 @@ impl ChatService {
             self.stop_reply(reply).await?;
         }
         Ok(())
+    }
+}
+
+/// What a session is called that began with this message.
+fn title_from(message: &Message) -> Option<String> {
+    match message.author {
+        Author::User(_) => Some(title_of(&message.content, TITLE_CHARS)).filter(|title| !title.is_empty()),
+        Author::Character(_) => None,
     }
 }

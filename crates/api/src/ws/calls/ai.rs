@@ -9,6 +9,7 @@ use futures::future::{Either, select};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Call, Work, work};
+use crate::detached::detached;
 use crate::message_view::UsageView;
 use crate::problem::{Problem, Slug};
 use crate::ws::envelope::Request;
@@ -113,7 +114,10 @@ pub(in crate::ws) fn stream(session: &Session, request: &Request) -> Result<Work
 }
 
 async fn tell(call: &Call, completion: Completion) -> Answer {
-    let (_, mut events) = call.gateway.chat.complete(call.user()?, completion).await?;
+    let (user, chat) = (call.user()?, Arc::clone(&call.gateway.chat));
+    // A hold that is being made is made to its end: the answer frees it where nobody is there to hear it.
+    let beginning = async move { chat.complete(user, completion).await };
+    let (_, mut events) = detached(&call.gateway.tasks, beginning).await?;
     call.say("start", &Start {});
     while let Some(event) = events.next().await {
         match event {
