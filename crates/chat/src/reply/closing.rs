@@ -145,7 +145,14 @@ async fn announce(inner: &Inner, saga: &Saga, seq: u64, end: &ReplyEnd) {
             None
         }
     };
-    let event = Event { seq, body: end.event_body(), created_at: end.at, message, author: None };
+    let is_recalled = message.as_ref().is_some_and(|message| message.status == MessageStatus::Recalled);
+    // A reply that was recalled meanwhile ended without text, and so the log says.
+    let body = if is_recalled {
+        ReplyEnd { content: String::new(), ..end.clone() }.event_body()
+    } else {
+        end.event_body()
+    };
+    let event = Event { seq, body, created_at: end.at, message, author: None };
     inner.announce(&saga.conversation_id, vec![event]);
 }
 
