@@ -73,14 +73,15 @@ export async function signOut() {
   onSignedOut(false);
 }
 
-function headers(token, body, accept) {
+function headers(token, body, accept, key) {
   const all = { Accept: accept ?? "application/json", "Accept-Language": language() };
   if (token) all.Authorization = `Bearer ${token}`;
+  if (key) all["Idempotency-Key"] = key;
   if (body !== undefined) all["Content-Type"] = "application/json";
   return all;
 }
 
-async function send(method, path, { body, accept, signal, token }) {
+async function send(method, path, { body, accept, signal, token, key }) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
   const forward = () => stop.abort();
@@ -89,7 +90,7 @@ async function send(method, path, { body, accept, signal, token }) {
   try {
     return await fetch(path, {
       method,
-      headers: headers(token, body, accept),
+      headers: headers(token, body, accept, key),
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: stop.signal,
       cache: "no-store",

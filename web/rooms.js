@@ -72,7 +72,7 @@ function roomForm(close) {
     event.preventDefault();
     const characterIds = [...form.querySelectorAll("input:checked")].map((box) => box.value);
     try {
-      const { room } = await call("POST", "/api/rooms", { name: name.value.trim(), characterIds, idempotencyKey: key });
+      const { room } = await call("POST", "/api/rooms", { name: name.value.trim(), characterIds }, { key });
       close();
       location.hash = `#/r/${encodeURIComponent(room.roomId)}`;
     } catch (error) {

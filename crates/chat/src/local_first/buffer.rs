@@ -1,7 +1,7 @@
-//! The growing text: here at once, then in the shared buffer.
+//! The growing text: in the shared buffer, then here.
 //!
-//! While the shared buffer is away the text goes on here; when it is back, its text has another length, and it gets
-//! the whole one.
+//! The shared one comes first while it can be reached: what anybody has seen then outlives this process. While it is
+//! away the text goes on here; when it is back, its text has another length, and it gets the whole one.
 
 use std::sync::Arc;
 
@@ -48,7 +48,8 @@ impl LocalFirstBuffer {
             return Ok(outcome);
         }
         let Some(held) = self.local.snapshot(flush.message_id).await? else { return Ok(None) };
-        let reopened = self.open_remote(flush.message_id, flush.generation, &held.text).await;
+        let whole = held.text + &flush.text;
+        let reopened = self.open_remote(flush.message_id, flush.generation, &whole).await;
         if let Some(frame) = &flush.frame {
             self.outbox.push(&flush.conversation_id, Arc::clone(frame));
         }
@@ -94,11 +95,14 @@ impl StreamBuffer for LocalFirstBuffer {
     }
 
     async fn flush(&self, flush: &Flush) -> Result<FlushOutcome, PortError> {
+        let remote = self.flush_remote(flush).await?;
+        if remote == Some(FlushOutcome::Fenced) {
+            return self.joined(flush.message_id, false, remote).await;
+        }
         let stop_here = match self.local.flush(flush).await? {
             FlushOutcome::Accepted { stop_requested } => stop_requested,
             refused @ (FlushOutcome::Diverged | FlushOutcome::Fenced) => return Ok(refused),
         };
-        let remote = self.flush_remote(flush).await?;
         self.joined(flush.message_id, stop_here, remote).await
     }
 
