@@ -48,6 +48,10 @@ impl LocalFirstBuffer {
             return Ok(outcome);
         }
         let Some(held) = self.local.snapshot(flush.message_id).await? else { return Ok(None) };
+        if u64::try_from(held.text.len()) != Ok(flush.length_before) {
+            // The writer is wrong, not the shared buffer: the one here will say so.
+            return Ok(None);
+        }
         let whole = held.text + &flush.text;
         let reopened = self.open_remote(flush.message_id, flush.generation, &whole).await;
         if let Some(frame) = &flush.frame {
