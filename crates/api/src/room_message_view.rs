@@ -1,6 +1,6 @@
 //! A room's message as clients see it: over HTTP, and in every event of the gateway.
 //!
-//! Nothing here depends on who looks but [`RoomMessageView::is_liked_by_me`], which only HTTP fills: so one
+//! Nothing here depends on who looks but `isLikedByMe`, which only HTTP fills: so one
 //! serialisation serves all who watch a room. Views borrow, since they are written out at once.
 
 use std::sync::Arc;
