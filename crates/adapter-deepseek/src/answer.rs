@@ -78,8 +78,9 @@ impl Answer {
                 return Err(self.call.take_failure().unwrap_or_else(unfinished));
             }
         }
-        if self.translator.has_begun() {
-            self.first_content_at.get_or_insert_with(|| self.call.clock.now());
+        if self.translator.has_begun() && self.first_content_at.is_none() {
+            self.first_content_at = Some(self.call.clock.now());
+            self.call.note_beginning();
         }
         Ok(())
     }

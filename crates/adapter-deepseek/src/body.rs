@@ -3,17 +3,33 @@
 //! The library forgets what a comment tells (the endpoint lives), puts no bound on a line or on its queue, and
 //! logs the content of a line that it cannot read. So lines are taken apart here, and it gets only whole data
 //! lines that are known to be readable, no faster than they are consumed.
+//!
+//! An endpoint sends word by word, and each word that is read as it comes wakes three tasks. Watchers are told twenty
+//! times a second anyway: so once the answer has begun, what has come is read in beats.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chat::ports::ModelError;
+use futures::FutureExt;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
+use kernel::Timestamp;
 use thiserror::Error;
+use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use crate::call::Call;
 use crate::lines::Lines;
 use crate::wire::Chunk;
+
+/// From one beat to the next, at most.
+const BEAT_MS: i64 = 50;
+/// Beats of all answers fall together on multiples of this, so that one waking serves many.
+const BEAT_GRID_MS: i64 = 10;
+/// The transport has a task of its own, which needs a turn to bring the next piece: after so many without one, nothing
+/// more has come.
+const TURNS: usize = 3;
 
 /// The stream ended for a reason that the [`Call`] keeps.
 #[derive(Debug, Error)]
@@ -75,7 +91,7 @@ impl Reader {
                 Ok(None) => {}
                 Err(_too_long) => return Err(self.fail("a line of the stream is too long")),
             }
-            match self.bytes.next().await {
+            match self.next_bytes().await {
                 Some(Ok(bytes)) => self.take(&bytes)?,
                 Some(Err(_transport)) => return Err(self.fail("the connection broke")),
                 None => {
@@ -85,6 +101,20 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// What has come, or what comes next after a beat.
+    async fn next_bytes(&mut self) -> Option<Result<Bytes, reqwest::Error>> {
+        if self.call.has_begun() {
+            for _ in 0..TURNS {
+                if let Some(bytes) = self.bytes.next().now_or_never() {
+                    return bytes;
+                }
+                yield_now().await;
+            }
+            sleep(until_beat(self.call.clock.now())).await;
+        }
+        self.bytes.next().await
     }
 
     fn take(&mut self, bytes: &Bytes) -> Result<(), Ended> {
@@ -115,11 +145,23 @@ fn data_of(line: &[u8]) -> Option<&[u8]> {
     (!data.is_empty()).then_some(data)
 }
 
+/// How long the beat at `now` lasts.
+fn until_beat(now: Timestamp) -> Duration {
+    let beat = BEAT_MS - now.as_millis().rem_euclid(BEAT_GRID_MS);
+    Duration::from_millis(u64::try_from(beat).unwrap_or_default())
+}
+
 /// The data as an event. A carriage return between two JSON tokens is a space to JSON and the end of a line to
 /// the library.
 fn as_event(data: &[u8]) -> Bytes {
-    let spaced = data.iter().map(|byte| if *byte == b'\r' { b' ' } else { *byte });
-    b"data: ".iter().copied().chain(spaced).chain(*b"\n\n").collect()
+    let mut event = BytesMut::with_capacity(data.len().saturating_add(8));
+    event.extend_from_slice(b"data: ");
+    event.extend_from_slice(data);
+    event.extend_from_slice(b"\n\n");
+    if data.contains(&b'\r') {
+        event.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b' ');
+    }
+    event.freeze()
 }
 
 #[cfg(test)]
@@ -156,6 +198,18 @@ mod tests {
         let mut events = std::pin::pin!(events(response, Arc::clone(&call)));
         assert!(matches!(events.next().now_or_never(), Some(Some(Err(Ended)))));
         assert_eq!(call.take_failure(), Some(ModelError::Cut("the stream is too long".to_owned())));
+    }
+
+    #[test]
+    fn beats_fall_together_and_are_no_longer_than_promised() {
+        for (now, wait) in [(1_000, 50), (1_001, 49), (1_009, 41), (1_010, 50)] {
+            assert_eq!(until_beat(Timestamp::from_millis(now)), Duration::from_millis(wait));
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line() {
+        assert_eq!(as_event(b"{\r}"), &b"data: { }\n\n"[..]);
     }
 
     #[test]

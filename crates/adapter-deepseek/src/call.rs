@@ -1,6 +1,6 @@
 //! What the two ends of one call share: the reader of bytes on the library's task, and the reply's stream.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat::ports::ModelError;
@@ -20,6 +20,7 @@ pub(crate) struct Call {
     pub(crate) seed: u64,
     started_at: Timestamp,
     life_at: AtomicI64,
+    has_begun: AtomicBool,
     failure: Mutex<Option<ModelError>>,
     room: Semaphore,
 }
@@ -33,6 +34,7 @@ impl Call {
             seed,
             started_at: now,
             life_at: AtomicI64::new(now.as_millis()),
+            has_begun: AtomicBool::new(false),
             failure: Mutex::new(None),
             room: Semaphore::new(CHUNKS_AHEAD_MAX),
         }
@@ -41,6 +43,16 @@ impl Call {
     /// The endpoint gave a sign of life.
     pub(crate) fn note_life(&self) {
         self.life_at.fetch_max(self.clock.now().as_millis(), Ordering::Relaxed);
+    }
+
+    /// The first content has come.
+    pub(crate) fn note_beginning(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the first content has come.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     /// Until when the first content must have come, as things stand.

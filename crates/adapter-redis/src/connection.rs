@@ -10,7 +10,8 @@ use chat::event::Frame;
 use deadpool_redis::{Manager, Pool, PoolError, Runtime};
 use kernel::PortError;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
+    ServerErrorKind,
 };
 use tokio::time::{Instant, timeout};
 
@@ -113,6 +114,15 @@ impl RedisConnection {
 
     /// Runs several commands in one round trip within the deadline.
     pub(crate) async fn run(&self, commands: &Pipeline) -> Result<(), PortError> {
+        self.within_deadline(async {
+            let mut connection = self.pool.get().await.map_err(pool_error)?;
+            commands.query_async(&mut connection).await.map_err(port_error)
+        })
+        .await
+    }
+
+    /// The same, and what became of each.
+    pub(crate) async fn run_each(&self, commands: &Pipeline) -> Result<Vec<RedisResult<i64>>, PortError> {
         self.within_deadline(async {
             let mut connection = self.pool.get().await.map_err(pool_error)?;
             commands.query_async(&mut connection).await.map_err(port_error)

@@ -2,6 +2,7 @@
 
 pub mod broadcaster;
 pub mod connection;
+mod flush_lane;
 pub mod presence;
 mod rate_limiter;
 pub mod revocation_feed;

@@ -11,6 +11,7 @@ use redis::Script;
 
 use crate::broadcaster::channel;
 use crate::connection::{RedisConnection, SYSTEM};
+use crate::flush_lane::FlushLane;
 
 /// A text lives so long after its last flush, and a stop so long after it was asked for, in milliseconds.
 const TEXT_LIFE_MS: u64 = 600_000;
@@ -59,6 +60,7 @@ return 0
 pub struct RedisStreamBuffer {
     connection: RedisConnection,
     scripts: std::sync::Arc<Scripts>,
+    flushes: FlushLane,
 }
 
 struct Scripts {
@@ -74,11 +76,12 @@ struct Keys {
 }
 
 impl RedisStreamBuffer {
-    /// A buffer that publishes on the bus of the same connection's prefix.
+    /// A buffer that publishes on the bus of the same connection's prefix. To be made in a tokio runtime.
     pub fn new(connection: &RedisConnection) -> Self {
         let scripts =
             Scripts { open: Script::new(OPEN), flush: Script::new(FLUSH), close: Script::new(CLOSE) };
-        Self { connection: connection.clone(), scripts: scripts.into() }
+        let flushes = FlushLane::start(connection.clone(), FLUSH);
+        Self { connection: connection.clone(), scripts: scripts.into(), flushes }
     }
 
     fn keys(&self, message_id: MessageId) -> Keys {
@@ -104,12 +107,12 @@ impl StreamBuffer for RedisStreamBuffer {
 
     async fn flush(&self, flush: &Flush) -> Result<FlushOutcome, PortError> {
         let keys = self.keys(flush.message_id);
-        let mut script = self.scripts.flush.prepare_invoke();
-        script.key(keys.generation).key(keys.text).key(keys.stop);
-        script.arg(flush.generation).arg(flush.length_before).arg(&flush.text).arg(TEXT_LIFE_MS);
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.scripts.flush.get_hash()).arg(3).arg(keys.generation).arg(keys.text).arg(keys.stop);
+        command.arg(flush.generation).arg(flush.length_before).arg(&flush.text).arg(TEXT_LIFE_MS);
         let frame = flush.frame.as_ref().map(|frame| self.connection.payload(frame)).unwrap_or_default();
-        script.arg(channel(&self.connection, &flush.conversation_id)).arg(frame);
-        self.connection.invoke(&script).await.and_then(outcome)
+        command.arg(channel(&self.connection, &flush.conversation_id)).arg(frame);
+        self.flushes.call(command).await.and_then(outcome)
     }
 
     async fn snapshot(&self, message_id: MessageId) -> Result<Option<Snapshot>, PortError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kernel::PortError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgPool};
 
 use crate::error::{pool_error, unavailable};
 use crate::options::SqlOptions;
@@ -30,7 +30,11 @@ pub(crate) async fn open(url: &str, options: &SqlOptions) -> Result<PostgresPool
         ("idle_in_transaction_session_timeout", millis(options.idle_in_transaction_timeout)),
     ]);
     let writer = pool_options(options.postgres_writers, options)
-        .after_release(|connection, _meta| Box::pin(is_clean(connection)))
+        // A dropped transaction is rolled back by the driver; one that was not is no connection to lend again.
+        .after_release(|connection, _meta| {
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
+        })
         .connect_with(connect.clone())
         .await
         .map_err(pool_error)?;
@@ -91,23 +95,6 @@ fn pool_options(size: u32, options: &SqlOptions) -> PgPoolOptions {
                 Ok(true)
             })
         })
-}
-
-/// Whether a connection may go back to the pool: not with a transaction that a dropped caller left open.
-///
-/// A statement of its own begins its transaction, so both clocks agree; inside an older one they do not. It
-/// must be the simple protocol, where parse and execution share one timestamp. A failed transaction answers
-/// with an error, which closes the connection too.
-async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    if connection.is_in_transaction() {
-        return Ok(false);
-    }
-    let row = sqlx::Executor::fetch_one(
-        connection,
-        sqlx::raw_sql("SELECT transaction_timestamp() = statement_timestamp()"),
-    )
-    .await?;
-    sqlx::Row::try_get(&row, 0)
 }
 
 fn millis(limit: Duration) -> String {

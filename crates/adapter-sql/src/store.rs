@@ -72,8 +72,12 @@ impl SqlStore {
 
     /// Begins a write transaction: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on Postgres. On SQLite it is
     /// the only one at a time, so nothing slow may happen inside.
+    ///
+    /// Detached, since the driver knows of a transaction only when its `BEGIN` was answered: a caller that is dropped
+    /// before that would give a connection back to the pool amid a transaction that nobody ends.
     pub async fn begin(&self) -> Result<Write, PortError> {
-        self.shared.writer.begin_with_options(self.write_options()).await.map_err(port_error)
+        let (writer, options) = (self.shared.writer.clone(), self.write_options());
+        detached(async move { writer.begin_with_options(options).await.map_err(port_error) }).await
     }
 
     /// Brings the schema up to date. Servers that start together wait for the one that migrates.

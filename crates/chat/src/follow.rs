@@ -17,7 +17,7 @@ use crate::event::{Event, EventBody, Frame, utf16_length, utf16_tail};
 use crate::generation::GenerationState;
 use crate::message::{Citation, EndReason, Message, MessageStatus};
 use crate::ports::BusSignal;
-use crate::service::{ChatService, Inner};
+use crate::service::{Asked, ChatService, Inner};
 
 /// One step of a reply as a watcher sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,16 +69,33 @@ impl ChatService {
         generation: Option<u32>,
     ) -> Result<ReplyStream, ChatError> {
         let named = self.reply_named(user, id).await?;
+        let asked = match named.reply_to {
+            Some(question) => {
+                let question = self.inner.ports.log.message(question).await?;
+                question.map(|question| (question.id, question.seq))
+            }
+            None => None,
+        };
+        self.watch(&named, asked, offset, generation).await
+    }
+
+    /// Watches the reply to a question that was asked just now, from its start.
+    pub async fn follow_asked(&self, asked: &Asked) -> Result<ReplyStream, ChatError> {
+        let question = (asked.question.id, asked.question.seq);
+        self.watch(&asked.reply, Some(question), None, None).await
+    }
+
+    async fn watch(
+        &self,
+        named: &Message,
+        question: Option<(MessageId, u64)>,
+        offset: Option<u32>,
+        generation: Option<u32>,
+    ) -> Result<ReplyStream, ChatError> {
         let inner = Arc::clone(&self.inner);
         let bus = listen(&inner, &named.conversation_id).await;
         // Read again: what happened before the subscription is in the log now.
         let reply = inner.ports.log.message(named.id).await?.ok_or(ChatError::NotFound)?;
-        let question = match reply.reply_to {
-            Some(question) => {
-                inner.ports.log.message(question).await?.map(|question| (question.id, question.seq))
-            }
-            None => None,
-        };
         let trusted = generation.is_none_or(|generation| generation == reply.generation);
         let offset = if trusted { offset.unwrap_or(0) } else { 0 };
         let mut follower = Follower::new(inner, &reply, offset, bus);
@@ -109,8 +126,8 @@ type Signals = BoxStream<'static, BusSignal>;
 enum Phase {
     /// The reply grows.
     Live,
-    /// It has ended; the charge is not settled yet.
-    Settling { since: Timestamp },
+    /// It has ended like this; the charge is not settled yet, as far as it is known.
+    Settling { since: Timestamp, ended: Box<Message> },
     /// Everything is queued.
     Over,
 }
@@ -190,15 +207,15 @@ impl Follower {
             }
             Frame::Committed { events } => {
                 // None at all: some may have been lost.
-                let is_of_reply =
-                    |event: &Event| event.ends(self.message_id) || recalls(event, self.message_id);
-                if events.is_empty() || events.iter().any(is_of_reply) {
+                if events.is_empty() || events.iter().any(|event| recalls(event, self.message_id)) {
                     self.reread().await;
+                } else if let Some(end) = events.iter().find(|event| event.ends(self.message_id)) {
+                    self.ended(end).await;
                 }
             }
             Frame::Settled { message_id } => {
                 if *message_id == self.message_id {
-                    self.reread().await;
+                    self.settled().await;
                 }
             }
             Frame::Typing { .. }
@@ -230,10 +247,39 @@ impl Follower {
         self.queue.push_back(ReplyFrame::Delta { message_id, generation, offset: at, text });
     }
 
+    /// Takes the end as it was announced, or as it is in the log where it was announced without the message.
+    async fn ended(&mut self, end: &Event) {
+        match (&end.message, &self.phase) {
+            (Some(message), Phase::Live) if message.status != MessageStatus::Streaming => {
+                self.heard_at = self.inner.now();
+                self.tail_of(&message.content);
+                self.phase = Phase::Settling { since: self.heard_at, ended: Box::new(message.clone()) };
+            }
+            (Some(_), Phase::Settling { .. } | Phase::Over) => {}
+            (Some(_) | None, _) => self.reread().await,
+        }
+    }
+
+    /// The charge is taken: a settled reply changes no more.
+    async fn settled(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Settling { ended, .. } => self.conclude(*ended),
+            Phase::Live => {
+                self.phase = Phase::Live;
+                self.reread_with(true).await;
+            }
+            Phase::Over => {}
+        }
+    }
+
     async fn reread(&mut self) {
+        self.reread_with(false).await;
+    }
+
+    async fn reread_with(&mut self, is_settled: bool) {
         self.heard_at = self.inner.now();
         match self.inner.ports.log.message(self.message_id).await {
-            Ok(Some(message)) => self.look_at(message).await,
+            Ok(Some(message)) => self.look_at_with(message, is_settled).await,
             // Deleted while it was watched.
             Ok(None) => self.phase = Phase::Over,
             Err(error) => tracing::warn!(%error, "a watcher could not read the log; it asks again"),
@@ -241,6 +287,10 @@ impl Follower {
     }
 
     async fn look_at(&mut self, message: Message) {
+        self.look_at_with(message, false).await;
+    }
+
+    async fn look_at_with(&mut self, message: Message, known_settled: bool) {
         if message.status == MessageStatus::Streaming {
             self.catch_up(&message).await;
             return;
@@ -248,14 +298,14 @@ impl Follower {
         self.tail_of(&message.content);
         let since = match self.phase {
             Phase::Live => self.inner.now(),
-            Phase::Settling { since } => since,
+            Phase::Settling { since, .. } => since,
             Phase::Over => return,
         };
         let waited = self.inner.now().millis_since(since) >= SETTLE_WAIT_MS;
-        if waited || is_settled(Arc::clone(&self.inner), self.message_id).await {
+        if known_settled || waited || is_settled(Arc::clone(&self.inner), self.message_id).await {
             self.conclude(message);
         } else {
-            self.phase = Phase::Settling { since };
+            self.phase = Phase::Settling { since, ended: Box::new(message) };
         }
     }
 

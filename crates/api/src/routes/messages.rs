@@ -69,7 +69,7 @@ pub(crate) async fn send_message(
     let question = Question { client_msg_id, ..body.into() };
     let asked = chat.run(|chat| async move { chat.ask(user, &id, question).await }).await?;
     if wants_events(&request) {
-        let frames = chat.service().follow(user, asked.reply.id, None, None).await?;
+        let frames = chat.service().follow_asked(&asked).await?;
         let mut response = sse::respond(frames, viewer);
         if asked.replayed {
             mark_replayed(response.headers_mut());
