@@ -68,8 +68,8 @@ pub(crate) fn beating(
     })
 }
 
-/// What a stream says last when the sign-in of its reader is over; nothing where its format has no errors.
-pub(crate) type LastWords = fn(&Problem, Language) -> Option<Bytes>;
+/// What a stream says last when the sign-in of its reader is over; empty where its format has no errors.
+pub(crate) type LastWords = fn(&Problem, Language) -> Bytes;
 
 /// The pieces, until the sign-in of who reads them is over.
 fn signed_in(
@@ -86,17 +86,21 @@ fn signed_in(
         };
         match piece {
             Ok(piece) => piece.map(|piece| (piece, Some((pieces, sign_in)))),
-            Err(problem) => last_words(&problem, sign_in.language).map(|words| (words, None)),
+            Err(problem) => {
+                let words = last_words(&problem, sign_in.language);
+                // An empty piece would end a chunked body by itself.
+                (!words.is_empty()).then_some((words, None))
+            }
         }
     })
 }
 
 /// An `error` event.
-pub(crate) fn error_event(problem: &Problem, language: Language) -> Option<Bytes> {
+pub(crate) fn error_event(problem: &Problem, language: Language) -> Bytes {
     let (error, message) = (problem.slug().as_str(), problem.message(language));
     let mut out = b"event: error\n".to_vec();
     out.extend_from_slice(&data_line(&ErrorData { error, message: &message }));
-    Some(out.into())
+    out.into()
 }
 
 #[derive(Serialize)]

@@ -58,9 +58,9 @@ pub(crate) fn squad_line(frame: &SquadFrame, cast: &Cast, language: Language) ->
 }
 
 /// What ends a stream that cannot go on, as its last line.
-pub(crate) fn problem_line(problem: &Problem, language: Language) -> Option<Bytes> {
+pub(crate) fn problem_line(problem: &Problem, language: Language) -> Bytes {
     let (error, message) = (problem.slug().as_str(), problem.message(language));
-    Some(data_line(&Line::Error { character_id: None, error, message: &message }))
+    data_line(&Line::Error { character_id: None, error, message: &message })
 }
 
 fn failure_words(failure: SquadFailure, language: Language) -> (&'static str, &'static str) {
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_cannot_go_on_is_nobody_s_error() {
-        let line = problem_line(&Problem::new(Slug::TokenExpired), Language::English).unwrap();
+        let line = problem_line(&Problem::new(Slug::TokenExpired), Language::English);
         let text = String::from_utf8_lossy(&line);
         assert!(text.starts_with(r#"data: {"type":"error","error":"token_expired","message":""#), "{text}");
     }

@@ -169,7 +169,9 @@ pub(crate) async fn stream_chat(
         CompletionEvent::Failed { .. } => bytes::Bytes::new(),
     });
     // Its lines have no errors: without the last one it was cut short.
-    Ok(respond(beating(pieces, HEARTBEAT, Beats::AfterFirst), sign_in, |_problem, _language| None))
+    Ok(respond(beating(pieces, HEARTBEAT, Beats::AfterFirst), sign_in, |_problem, _language| {
+        bytes::Bytes::new()
+    }))
 }
 
 /// Asks, in a task that outlives the caller: a hold that was taken for nobody is given back there.
