@@ -23,6 +23,7 @@ mod sessions;
 mod sign_in;
 mod sign_ins;
 mod squads;
+mod stream_ends;
 mod streams;
 mod surface;
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tests::fakes::old_redis::OldRedis;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jixia_under_test");
 
@@ -140,6 +141,29 @@ fn the_doctor_names_the_part_that_is_unwell() {
     let output = run(&folder, &["doctor", "--set", "bus.url=redis://127.0.0.1:1/"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).lines().any(|line| line == "FAIL bus: does not answer"), "{}", stdout(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_too_old_for_sharded_channels_is_refused_at_the_start() {
+    let old = OldRedis::start().await;
+    let bus = format!("bus.url={}", old.url());
+    let folder = folder();
+    let run = async |command: &'static str| {
+        let arguments = [command, "--set", &bus, "--set", "bus.sharded=true"];
+        tokio::task::block_in_place(|| run(&folder, &arguments))
+    };
+    let refused = run("serve").await;
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("bus.sharded needs a Redis that knows SPUBLISH"),
+        "{}",
+        stderr(&refused)
+    );
+    let looked = run("doctor").await;
+    assert_eq!(looked.status.code(), Some(1));
+    assert!(stdout(&looked).contains("FAIL bus: bus.sharded needs"), "{}", stdout(&looked));
+    let sound = tokio::task::block_in_place(|| self::run(&folder, &["doctor", "--set", &bus]));
+    assert_eq!(sound.status.code(), Some(0), "{}", stdout(&sound));
 }
 
 /// A running server, killed with its guard.

@@ -93,6 +93,13 @@ fn more_than_one_replica_needs_postgres_redis_and_common_secrets() {
 }
 
 #[test]
+fn sharded_channels_need_redis() {
+    let sharded = ("JIXIA_BUS__SHARDED", "true");
+    assert!(problems(&[sharded]).contains("bus.sharded needs Redis"));
+    assert_eq!(problems(&[sharded, REDIS]), "");
+}
+
+#[test]
 fn production_names_each_secret_that_is_missing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = ("JIXIA_DATA__DIR", folder.path().to_str().expect("a plain path"));

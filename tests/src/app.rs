@@ -108,6 +108,12 @@ impl TestApp {
         Place::of(profile, None).await.start(|_| (), Some(clock)).await
     }
 
+    /// A server of this profile on a clock that the test drives, with a scripted model in any case.
+    pub async fn on_clock_with_model(profile: Profile, clock: Arc<ManualClock>) -> Self {
+        let (clock, model): (Arc<dyn Clock>, _) = (clock, FakeOpenAi::start().await);
+        Place::of(profile, Some(model)).await.start(|_| (), Some(clock)).await
+    }
+
     /// A server of this profile that has a scripted model in any case.
     pub async fn with_model(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
         let model = Some(FakeOpenAi::start().await);
@@ -169,6 +175,16 @@ impl TestApp {
         // The role is part of the token.
         let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
         self.signed_in(&self.post("/api/auth/email-login", &body).await)
+    }
+
+    /// Bans a person in the database, as a program does whose news the server cannot hear.
+    pub async fn ban_unheard(&self, person: &Person) {
+        let mut config = self.config.clone();
+        "memory:".clone_into(&mut config.bus.url);
+        let console = Console::open(&config).await.expect("a console");
+        let banned = console.set_standing(&person.id, |old| Standing { disabled: true, ..old }).await;
+        banned.expect("an account");
+        console.close().await;
     }
 
     /// The folder of the server's data.

@@ -1,6 +1,8 @@
 //! Stand-ins for vendors: small servers on loopback, and a model that says what the test says.
 
+pub mod forgetful_log;
 pub mod lossy_bus;
+pub mod old_redis;
 pub mod openai;
 pub mod recorder;
 pub mod scripted_model;

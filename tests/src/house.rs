@@ -1,19 +1,17 @@
 //! Chat and billing on a real database, with a scripted model and a clock that the test drives.
 
+mod ports;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::{MemoryBroadcaster, MemoryPresence, MemoryStreamBuffer};
-use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlRooms, SqlTurns};
-use async_trait::async_trait;
-use billing::{BillingService, BillingSettings, Price, PriceTable};
+use adapter_sql::SqlEventLog;
+use billing::BillingService;
 use chat::event::Frame;
-use chat::ports::{
-    BusSignal, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel,
-    Retrieved,
-};
+use chat::ports::{BusSignal, EventLog, Exchange, ExchangeOutcome, NewQuestion, NewReply, Presence};
 use chat::{
     Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, ConversationId,
     ConversationKind, Lane, ModelCatalog, ModelLimits, NewRoom, Question, ReplyFrame, ReplyStream, Room,
@@ -22,14 +20,15 @@ use chat::{
 use futures::StreamExt;
 use futures::future::{Either, select};
 use futures::stream::BoxStream;
-use kernel::{Credits, Id, Ids, ManualClock, MessageId, PortError, SeededEntropy, Tariff, Timestamp, UserId};
-use server::bridge::BillingMeter;
+use kernel::{Credits, Id, Ids, ManualClock, MessageId, SeededEntropy, Tariff, Timestamp, UserId};
 use server::system::TrackedTasks;
 use tokio::runtime::Handle;
 
 use crate::backends::Backend;
 use crate::fakes::scripted_model::{Calls, ScriptedModel};
-use crate::fakes::society::{Cast, Society, Turnstile};
+use crate::fakes::society::{Society, Turnstile};
+
+use ports::{billing_on, ports_on};
 
 /// Credits of a new account.
 pub const WELCOME: i64 = 1_000_000;
@@ -103,6 +102,17 @@ impl House {
 
     /// A process on a database with this clock and way to others.
     pub fn start(backend: &Backend, clock: Arc<ManualClock>, live: Live, seed: u64) -> Self {
+        Self::start_with(backend, clock, live, seed, |_| ())
+    }
+
+    /// The same, with a change to its ports.
+    pub fn start_with(
+        backend: &Backend,
+        clock: Arc<ManualClock>,
+        live: Live,
+        seed: u64,
+        change: impl FnOnce(&mut ChatPorts),
+    ) -> Self {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let ids = Arc::new(Ids::new(clock.clone(), entropy.clone()));
         let instance = ids.next();
@@ -130,11 +140,12 @@ impl House {
             gather_ms: 0,
         };
         let (turnstile, society) = (Arc::<Turnstile>::default(), Arc::<Society>::default());
-        let ports = ChatPorts {
+        let mut ports = ChatPorts {
             throttle: turnstile.clone(),
             people: society.clone(),
             ..ports_on(backend, Arc::new(model), &billing, &live)
         };
+        change(&mut ports);
         let chat = ChatService::new(ports, runtime, settings);
         Self {
             chat,
@@ -294,63 +305,6 @@ pub async fn driven<F: Future>(clock: &ManualClock, work: F) -> F::Output {
         }
     }
     panic!("the work did not end within ten minutes of the clock");
-}
-
-fn billing_on(
-    backend: &Backend,
-    clock: &Arc<ManualClock>,
-    ids: &Arc<Ids>,
-    instance: billing::InstanceId,
-) -> BillingService {
-    let prices =
-        PriceTable::new([Price { alias: "default".to_owned(), tariff: TARIFF }]).expect("a price table");
-    BillingService::new(
-        Arc::new(SqlLedger::new(backend.store.clone())),
-        prices,
-        clock.clone(),
-        ids.clone(),
-        BillingSettings::new(Credits::new(WELCOME), instance),
-    )
-}
-
-fn ports_on(
-    backend: &Backend,
-    model: Arc<dyn ReplyModel>,
-    billing: &Arc<BillingService>,
-    live: &Live,
-) -> ChatPorts {
-    ChatPorts {
-        conversations: Arc::new(SqlConversations::new(backend.store.clone())),
-        log: Arc::new(SqlEventLog::new(backend.store.clone())),
-        generations: Arc::new(SqlGenerations::new(backend.store.clone())),
-        broadcaster: live.lane.broadcaster.clone(),
-        buffer: live.lane.buffer.clone(),
-        model,
-        personas: Arc::new(Cast),
-        knowledge: Arc::new(OnePassage),
-        meter: Arc::new(BillingMeter(billing.clone())),
-        throttle: Arc::new(Turnstile::default()),
-        rooms: Arc::new(SqlRooms::new(backend.store.clone())),
-        turns: Arc::new(SqlTurns::new(backend.store.clone())),
-        presence: live.presence.clone(),
-        people: Arc::new(Society::default()),
-    }
-}
-
-/// The library has one passage.
-struct OnePassage;
-
-#[async_trait]
-impl Knowledge for OnePassage {
-    async fn retrieve(&self, _: &str, _: &[String], _: u32) -> Result<Vec<Retrieved>, PortError> {
-        Ok(vec![Retrieved {
-            passage_id: "lunyu.1.1".to_owned(),
-            work: "论语".to_owned(),
-            chapter: "学而".to_owned(),
-            text: "学而时习之，不亦说乎？".to_owned(),
-            score: 1.0,
-        }])
-    }
 }
 
 /// A saga of this house's instance in the log, with its hold, and no task at work on it.

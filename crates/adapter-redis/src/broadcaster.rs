@@ -1,4 +1,4 @@
-//! The bus of many instances: Redis pub/sub over one connection of its own.
+//! The bus of many instances: Redis pub/sub, plain or sharded, over one connection of its own.
 //!
 //! Each conversation that somebody here watches is one subscription, fanned out in process to its watchers
 //! through a bounded ring. When the connection breaks, it is made again, everything is subscribed again, and
@@ -16,13 +16,13 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use kernel::PortError;
-use redis::aio::{PubSubSink, PubSubStream};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::connection::{RedisConnection, SYSTEM, port_error};
+use crate::subscriber::{self, Messages, Sink};
 
 /// The connection is asked so often whether it lives, and has twice as long to answer: a dead one is noticed within
 /// a second.
@@ -79,7 +79,7 @@ pub(crate) fn channel(connection: &RedisConnection, conversation: &ConversationI
 impl Broadcaster for RedisBroadcaster {
     async fn publish(&self, conversation: &ConversationId, frame: Arc<Frame>) -> Result<(), PortError> {
         let channel = channel(&self.connection, conversation);
-        let mut command = redis::cmd("PUBLISH");
+        let mut command = redis::cmd(self.connection.channels().publish());
         command.arg(&channel).arg(self.connection.payload(&frame));
         let published = self.connection.query::<i64>(&command).await;
         if published.is_err() {
@@ -93,7 +93,11 @@ impl Broadcaster for RedisBroadcaster {
         let mut commands = redis::pipe();
         for (conversation, frame) in frames {
             let channel = channel(&self.connection, conversation);
-            commands.cmd("PUBLISH").arg(channel).arg(self.connection.payload(frame)).ignore();
+            commands
+                .cmd(self.connection.channels().publish())
+                .arg(channel)
+                .arg(self.connection.payload(frame))
+                .ignore();
         }
         let published = self.connection.run(&commands).await;
         if published.is_err() {
@@ -141,7 +145,7 @@ enum Link {
     Starting,
     Up {
         number: u64,
-        sink: PubSubSink,
+        sink: Sink,
     },
     Down,
 }
@@ -176,6 +180,10 @@ impl Watches {
         self.rings().keys().cloned().collect()
     }
 
+    fn is_watched(&self, channel: &str) -> bool {
+        self.rings().contains_key(channel)
+    }
+
     /// Those who watch already: what is published while there is no link never reaches them.
     fn established(&self) -> Vec<broadcast::Sender<BusSignal>> {
         let rings = self.rings();
@@ -198,14 +206,14 @@ impl Watch {
         if confirmed_on == Some(number) {
             return Ok(());
         }
-        sink.subscribe(&self.channel).await.map_err(port_error)?;
+        sink.subscribe(std::slice::from_ref(&self.channel)).await.map_err(port_error)?;
         if let Some(ring) = self.watches.rings().get_mut(&self.channel) {
             ring.confirmed_on = Some(number);
         }
         Ok(())
     }
 
-    async fn present_link(&self) -> Result<(u64, PubSubSink), PortError> {
+    async fn present_link(&self) -> Result<(u64, Sink), PortError> {
         let mut links = self.watches.link.subscribe();
         let link = links.wait_for(|link| !matches!(link, Link::Starting)).await;
         match link.as_deref() {
@@ -235,9 +243,7 @@ impl Drop for Watch {
         }
         rings.remove(&self.channel);
         if let Link::Up { sink, .. } = &*self.watches.link.borrow() {
-            // Polled once, the command stands in the connection's queue, in order with a later subscription of
-            // the same channel; nobody needs its answer.
-            let _ = sink.clone().unsubscribe(&self.channel).now_or_never();
+            sink.leave(&self.channel);
         }
     }
 }
@@ -304,8 +310,8 @@ async fn link(
     connection: &RedisConnection,
     watches: &Watches,
     number: u64,
-) -> Result<(PubSubSink, PubSubStream), redis::RedisError> {
-    let (mut sink, messages) = connection.client().get_async_pubsub().await?.split();
+) -> Result<(Sink, Messages), redis::RedisError> {
+    let (mut sink, messages) = subscriber::connect(connection).await?;
     let established = watches.established();
     // Whoever begins to watch from here on subscribes over this link itself.
     watches.link.send_replace(Link::Up { number, sink: sink.clone() });
@@ -317,18 +323,17 @@ async fn link(
 }
 
 /// Fans messages out until the connection ends or stops answering.
-async fn carry(
-    connection: &RedisConnection,
-    sink: &PubSubSink,
-    mut messages: PubSubStream,
-    watches: &Watches,
-) {
+async fn carry(connection: &RedisConnection, sink: &Sink, mut messages: Messages, watches: &Watches) {
     let mut pings = interval(PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pong: Option<BoxFuture<'static, bool>> = None;
+    let mut leaving: Option<BoxFuture<'static, ()>> = None;
     let mut is_late = false;
     loop {
         tokio::select! {
+            () = async { if let Some(leaving) = &mut leaving { leaving.await } }, if leaving.is_some() => {
+                leaving = None;
+            }
             message = messages.next() => {
                 let Some(message) = message else { return };
                 if let Some(frame) = connection.frame_in(message.get_payload_bytes()) {
@@ -336,6 +341,10 @@ async fn carry(
                 }
             }
             _ = pings.tick() => {
+                if leaving.is_none() && sink.has_left() {
+                    let watches = watches.clone();
+                    leaving = Some(sink.clone().forget_left(move |channel| watches.is_watched(channel)).boxed());
+                }
                 // The answer is looked for a whole tick later, so that no message waits for it.
                 match pong.as_mut().map(FutureExt::now_or_never) {
                     None | Some(Some(true)) => {}
@@ -347,7 +356,7 @@ async fn carry(
                 }
                 is_late = false;
                 pong = None;
-                let mut asked = ping(sink.clone()).boxed();
+                let mut asked = sink.clone().ping().boxed();
                 match asked.as_mut().now_or_never() {
                     Some(true) => {}
                     Some(false) => return,
@@ -356,8 +365,4 @@ async fn carry(
             }
         }
     }
-}
-
-async fn ping(mut sink: PubSubSink) -> bool {
-    sink.ping::<redis::Value>().await.is_ok()
 }

@@ -41,6 +41,27 @@ impl Default for RedisLimits {
     }
 }
 
+/// By which of Redis's channels the bus goes. News of ended sign-ins go by a plain one in any case: they are few, and
+/// for every instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Channels {
+    /// `PUBLISH`: heard on every node.
+    #[default]
+    Plain,
+    /// `SPUBLISH`: only on the node that has the channel's slot. Redis 7 and later.
+    Sharded,
+}
+
+impl Channels {
+    /// The command that publishes on them.
+    pub(crate) const fn publish(self) -> &'static str {
+        match self {
+            Self::Plain => "PUBLISH",
+            Self::Sharded => "SPUBLISH",
+        }
+    }
+}
+
 /// A pool of connections to one Redis, and the prefix of all keys; clones share the pool.
 #[derive(Clone)]
 pub struct RedisConnection {
@@ -48,6 +69,7 @@ pub struct RedisConnection {
     pool: Pool,
     prefix: Arc<str>,
     origin: [u8; ORIGIN_BYTES],
+    channels: Channels,
     limits: RedisLimits,
     stalled_until: Arc<Mutex<Option<Instant>>>,
 }
@@ -71,8 +93,31 @@ impl RedisConnection {
             .build()
             .map_err(|error| PortError::rejected(SYSTEM, error))?;
         let prefix = format!("{}:", prefix.trim_end_matches(':')).into();
-        let origin = [0; ORIGIN_BYTES];
-        Ok(Self { client, pool, prefix, origin, limits, stalled_until: Arc::default() })
+        let (origin, channels) = ([0; ORIGIN_BYTES], Channels::Plain);
+        Ok(Self { client, pool, prefix, origin, channels, limits, stalled_until: Arc::default() })
+    }
+
+    /// The same pool, with the bus on these channels. All instances of one bus MUST use the same.
+    #[must_use]
+    pub fn on_channels(mut self, channels: Channels) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    pub(crate) fn channels(&self) -> Channels {
+        self.channels
+    }
+
+    /// Whether this Redis knows the channels that the bus is to go by.
+    pub async fn has_channels(&self) -> Result<bool, PortError> {
+        if self.channels == Channels::Plain {
+            return Ok(true);
+        }
+        let mut command = redis::cmd("COMMAND");
+        command.arg("INFO").arg("SPUBLISH").arg("SSUBSCRIBE");
+        // What it does not know it answers with nil, or leaves out.
+        let known: Vec<redis::Value> = self.query(&command).await?;
+        Ok(known.iter().filter(|known| **known != redis::Value::Nil).count() == 2)
     }
 
     /// The same pool for an instance that hears what it publishes in its own process: its frames carry this origin,

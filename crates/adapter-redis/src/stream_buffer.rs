@@ -33,7 +33,7 @@ redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 return 2 + redis.call('EXISTS', KEYS[3])
 ";
 
-/// KEYS gen, text, stop; ARGV generation, length before, text, life, channel, frame.
+/// KEYS gen, text, stop; ARGV generation, length before, text, life, channel, frame, command that publishes.
 const FLUSH: &str = r"
 local held = redis.call('GET', KEYS[1])
 if not held then return 1 end
@@ -44,7 +44,7 @@ if redis.call('STRLEN', KEYS[2]) ~= tonumber(ARGV[2]) then return 1 end
 if #ARGV[3] > 0 then redis.call('APPEND', KEYS[2], ARGV[3]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
-if #ARGV[6] > 0 then redis.call('PUBLISH', ARGV[5], ARGV[6]) end
+if #ARGV[6] > 0 then redis.call(ARGV[7], ARGV[5], ARGV[6]) end
 return 2 + redis.call('EXISTS', KEYS[3])
 ";
 
@@ -112,6 +112,7 @@ impl StreamBuffer for RedisStreamBuffer {
         command.arg(flush.generation).arg(flush.length_before).arg(&flush.text).arg(TEXT_LIFE_MS);
         let frame = flush.frame.as_ref().map(|frame| self.connection.payload(frame)).unwrap_or_default();
         command.arg(channel(&self.connection, &flush.conversation_id)).arg(frame);
+        command.arg(self.connection.channels().publish());
         self.flushes.call(command).await.and_then(outcome)
     }
 

@@ -1,4 +1,5 @@
-//! Answers that go on: the head of an event stream, and the comments that keep a silent one open.
+//! Answers that go on: the head of an event stream, the comments that keep a silent one open, and its end with the
+//! sign-in of who reads it.
 
 use std::time::Duration;
 
@@ -9,13 +10,21 @@ use futures::future::{Either, select};
 use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
 
+use crate::extract::SignIn;
+use crate::language::Language;
+use crate::problem::Problem;
+
 /// Proxies close what is silent for a minute; this is well below.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 const COMMENT: &[u8] = b": still here\n\n";
 
-/// The answer that carries these pieces as they come.
-pub(crate) fn respond(pieces: impl Stream<Item = Bytes> + 'static) -> HttpResponse {
+/// The answer that carries these pieces as they come, for as long as the sign-in of who asked.
+pub(crate) fn respond(
+    pieces: impl Stream<Item = Bytes> + 'static,
+    sign_in: SignIn,
+    last_words: LastWords,
+) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
@@ -23,6 +32,7 @@ pub(crate) fn respond(pieces: impl Stream<Item = Bytes> + 'static) -> HttpRespon
         .insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")))
         // Compression would hold small pieces back.
         .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
+    let pieces = signed_in(pieces, sign_in, last_words);
     response.streaming(pieces.map(Ok::<_, std::convert::Infallible>))
 }
 
@@ -58,6 +68,47 @@ pub(crate) fn beating(
     })
 }
 
+/// What a stream says last when the sign-in of its reader is over; empty where its format has no errors.
+pub(crate) type LastWords = fn(&Problem, Language) -> Bytes;
+
+/// The pieces, until the sign-in of who reads them is over.
+fn signed_in(
+    pieces: impl Stream<Item = Bytes> + 'static,
+    sign_in: SignIn,
+    last_words: LastWords,
+) -> impl Stream<Item = Bytes> + 'static {
+    stream::unfold(Some((pieces.boxed_local(), sign_in)), move |open| async move {
+        let (mut pieces, mut sign_in) = open?;
+        // The end is looked at first: a stream that always has something to say ends as well.
+        let piece = match select(sign_in.over.as_mut(), pieces.next()).await {
+            Either::Left((problem, _)) => Err(problem),
+            Either::Right((piece, _)) => Ok(piece),
+        };
+        match piece {
+            Ok(piece) => piece.map(|piece| (piece, Some((pieces, sign_in)))),
+            Err(problem) => {
+                let words = last_words(&problem, sign_in.language);
+                // An empty piece would end a chunked body by itself.
+                (!words.is_empty()).then_some((words, None))
+            }
+        }
+    })
+}
+
+/// An `error` event.
+pub(crate) fn error_event(problem: &Problem, language: Language) -> Bytes {
+    let (error, message) = (problem.slug().as_str(), problem.message(language));
+    let mut out = b"event: error\n".to_vec();
+    out.extend_from_slice(&data_line(&ErrorData { error, message: &message }));
+    out.into()
+}
+
+#[derive(Serialize)]
+struct ErrorData<'a> {
+    error: &'static str,
+    message: &'a str,
+}
+
 /// `data: {json}` alone.
 pub(crate) fn data_line(data: &impl Serialize) -> Bytes {
     let mut out = b"data: ".to_vec();
@@ -87,6 +138,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+    use crate::problem::Slug;
 
     fn texts(pieces: &[Bytes]) -> Vec<String> {
         pieces.iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
@@ -111,6 +163,25 @@ mod tests {
         first.send(Bytes::from_static(b"data: x\n\n")).unwrap();
         let pieces = pieces.take(2).collect::<Vec<_>>().await;
         assert_eq!(texts(&pieces), ["data: x\n\n", ": still here\n\n"]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_reader_s_sign_in_however_much_it_has_to_say() {
+        let (end, ended) = futures::channel::oneshot::channel::<()>();
+        let over = Box::pin(async {
+            ended.await.map_or_else(|_| Problem::internal("lost"), |()| Problem::new(Slug::TokenExpired))
+        });
+        let sign_in = SignIn { over, language: Language::English };
+        let endless = stream::repeat(Bytes::from_static(b"data: x\n\n"));
+        let mut pieces = std::pin::pin!(signed_in(endless, sign_in, error_event));
+        assert_eq!(pieces.next().await.as_deref(), Some(b"data: x\n\n".as_slice()));
+        end.send(()).unwrap();
+        let rest = texts(&pieces.collect::<Vec<_>>().await);
+        assert_eq!(rest.len(), 1, "{rest:?}");
+        assert!(
+            rest[0].starts_with("event: error\ndata: {\"error\":\"token_expired\",\"message\":\""),
+            "{rest:?}"
+        );
     }
 
     #[test]

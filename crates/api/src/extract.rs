@@ -9,7 +9,7 @@ mod path;
 mod query;
 
 pub use body::Body;
-pub use caller::{CurrentUser, FromCaller, FromOperator};
+pub use caller::{CurrentUser, FromCaller, FromOperator, SignIn};
 pub(crate) use caller::{RequestLimit, has_authorization};
 pub use idempotency::Idempotency;
 pub use path::{MessagePath, PathText, UserPath};

@@ -12,7 +12,8 @@ use chat::{Citation, EndReason, Failure, Message, ReplyFrame, ReplyStream};
 use futures::{Stream, StreamExt};
 use serde::Serialize;
 
-use crate::event_stream::{self, Beats, HEARTBEAT, beating};
+use crate::event_stream::{self, Beats, HEARTBEAT, beating, error_event};
+use crate::extract::SignIn;
 use crate::message_view::{Aigc, AnswerView, CitationView, Producer, Viewer};
 use crate::problem::Slug;
 
@@ -34,9 +35,9 @@ impl Position {
 }
 
 /// The answer that carries a reply's frames as they come.
-pub fn respond(frames: ReplyStream, viewer: Viewer) -> HttpResponse {
+pub fn respond(frames: ReplyStream, viewer: Viewer, sign_in: SignIn) -> HttpResponse {
     let writer = Writer { viewer, generation: 1, position: 0 };
-    event_stream::respond(events(frames, writer, HEARTBEAT))
+    event_stream::respond(events(frames, writer, HEARTBEAT), sign_in, error_event)
 }
 
 fn events(

@@ -152,8 +152,8 @@ mod tests {
         let token = digest("t");
         assert_eq!(cache.look_up(&token, NOW), Lookup::Unknown);
         cache.remember(token, caller(2), cache.epoch(), NOW);
-        assert_eq!(cache.look_up(&token, NOW.plus_millis(59_999)), Lookup::Fresh(caller(2)));
-        assert_eq!(cache.look_up(&token, NOW.plus_millis(60_000)), Lookup::Stale(caller(2)));
+        assert_eq!(cache.look_up(&token, NOW.plus_millis(39_999)), Lookup::Fresh(caller(2)));
+        assert_eq!(cache.look_up(&token, NOW.plus_millis(40_000)), Lookup::Stale(caller(2)));
         assert_eq!(cache.look_up(&token, NOW.plus_seconds(900)), Lookup::Expired);
     }
 

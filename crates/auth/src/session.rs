@@ -22,8 +22,9 @@ pub const IDLE_SECONDS: i64 = 30 * DAY_MS / 1_000;
 pub const GRACE_MS: i64 = 10_000;
 /// A user's open sessions at most: a sign-in beyond them ends the oldest.
 pub const OPEN_MAX: usize = 50;
-/// A verified token's session is asked of the store again when the last answer is so old.
-pub const RECHECK_MS: i64 = 60_000;
+/// A verified token's session is asked of the store again when the last answer is so old. The promise is a minute where
+/// no news arrives; what is left of it belongs to those who show a token again only now and then, as a socket does.
+pub const RECHECK_MS: i64 = 40_000;
 /// An ended session is kept for so long, so that its tokens are known as spent.
 pub const ENDED_KEPT_MS: i64 = 7 * DAY_MS;
 

@@ -12,12 +12,12 @@ mod state;
 
 use std::sync::Arc;
 
-use kernel::{MessageId, UserId};
+use kernel::{MessageId, PortError, UserId};
 
 use crate::conversation::ConversationId;
 use crate::error::ChatError;
 use crate::event::{Event, Notice};
-use crate::service::ChatService;
+use crate::service::{ChatService, Inner};
 pub use recovery::fitting;
 pub(crate) use registry::Feeds;
 use registry::{Feed, Place};
@@ -177,6 +177,16 @@ pub struct ClientPlace {
     pub since: Option<u64>,
     /// The epoch it knows.
     pub epoch: Option<String>,
+}
+
+/// Sees to it that a conversation's watchers on this instance have been told of all that the log has now, though the
+/// bus is slower.
+pub(crate) async fn deliver_log(inner: &Inner, conversation: &ConversationId) -> Result<(), PortError> {
+    match inner.feeds.of(conversation) {
+        // One that begins later begins with what the log has by then.
+        Some(feed) if feed.has_begun().await => reading::catch_up_with_texts(inner, &feed).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
 impl ChatService {

@@ -48,6 +48,8 @@ impl ChatService {
         match saga.state {
             GenerationState::Streaming => self.close_lost(saga).await,
             GenerationState::Ended => {
+                // Who ended it may have died, or got no answer, before anybody was told.
+                self.inner.bid_look(&saga.conversation_id).await;
                 settle(&self.inner, &saga.conversation_id, saga.message_id, saga.charge).await
             }
             GenerationState::Settled => Ok(()),

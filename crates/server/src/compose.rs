@@ -110,6 +110,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let instance: Id<chat::generation::Instance> = ids.next();
     let (stores, library) = tokio::try_join!(Stores::open(config), library::open(config))?;
     let bus = Bus::open(config)?;
+    Box::pin(bus.refuse_unfit()).await?;
     let live = bus.live(&on, instance);
     let model = model::open(config, &on.clock)?;
     let checks = [stores.check(), model::check(Arc::clone(&model))].into_iter().chain(bus.check()).collect();

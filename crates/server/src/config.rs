@@ -144,6 +144,8 @@ pub struct Bus {
     pub url: String,
     /// What keys and channels begin with.
     pub prefix: String,
+    /// Whether frames go by sharded channels.
+    pub sharded: bool,
     /// Connections.
     pub connections_max: u32,
     /// Milliseconds.

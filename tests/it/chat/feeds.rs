@@ -3,6 +3,7 @@
 mod joining;
 mod order;
 mod shared_bus;
+mod telling;
 mod whereabouts;
 
 use std::sync::Arc;

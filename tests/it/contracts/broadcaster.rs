@@ -1,9 +1,9 @@
-//! Broadcaster: in memory and over Redis, with two handles on one bus.
+//! Broadcaster: in memory and over both kinds of Redis's channels, with two handles on one bus.
 
 use std::time::{Duration, Instant};
 
 use adapter_memory::MemoryBroadcaster;
-use adapter_redis::{RedisBroadcaster, RedisConnection, RedisLimits};
+use adapter_redis::{Channels, RedisBroadcaster, RedisConnection, RedisLimits};
 use chat::ports::{Broadcaster, BusSignal};
 use kernel::PortError;
 use tests::backends;
@@ -22,8 +22,8 @@ fn connection() -> RedisConnection {
 }
 
 /// Two instances: two subscribing connections.
-fn redis() -> (RedisBroadcaster, RedisBroadcaster) {
-    let connection = connection();
+fn redis(channels: Channels) -> (RedisBroadcaster, RedisBroadcaster) {
+    let connection = connection().on_channels(channels);
     (RedisBroadcaster::start(&connection, FRAMES_MAX), RedisBroadcaster::start(&connection, FRAMES_MAX))
 }
 
@@ -39,7 +39,14 @@ macro_rules! contract {
         mod redis {
             $(#[tokio::test]
             async fn $must() {
-                let (near, far) = super::redis();
+                let (near, far) = super::redis(super::Channels::Plain);
+                super::suite::$must(&near, &far).await;
+            })*
+        }
+        mod redis_sharded {
+            $(#[tokio::test]
+            async fn $must() {
+                let (near, far) = super::redis(super::Channels::Sharded);
                 super::suite::$must(&near, &far).await;
             })*
         }
@@ -58,13 +65,14 @@ contract! {
 #[tokio::test]
 async fn a_frame_that_nobody_watches_is_no_error_anywhere() {
     suite::a_frame_that_nobody_watches_is_no_error(&memory().0).await;
-    suite::a_frame_that_nobody_watches_is_no_error(&redis().0).await;
+    suite::a_frame_that_nobody_watches_is_no_error(&redis(Channels::Plain).0).await;
+    suite::a_frame_that_nobody_watches_is_no_error(&redis(Channels::Sharded).0).await;
 }
 
 #[tokio::test]
 async fn the_maps_are_empty_when_the_last_watcher_has_gone() {
     let (bus, _) = memory();
-    let (redis, _) = redis();
+    let (redis, _) = redis(Channels::Plain);
     let watched = conversation("a");
     let first = (bus.subscribe(&watched).await.unwrap(), redis.subscribe(&watched).await.unwrap());
     let second = (bus.subscribe(&watched).await.unwrap(), redis.subscribe(&watched).await.unwrap());
@@ -76,7 +84,7 @@ async fn the_maps_are_empty_when_the_last_watcher_has_gone() {
 
 /// Closes every subscribing connection of the server. Tests beside this one reconnect and hear `Missed`, so it
 /// names its own connection alone.
-async fn kill_subscriber(connection: &RedisConnection, channel: &str) {
+async fn kill_subscriber(connection: &RedisConnection, field_of_count: &str, channels: &str) {
     let mut list = ::redis::cmd("CLIENT");
     list.arg("LIST").arg("TYPE").arg("PUBSUB");
     let clients: String = connection.query(&list).await.unwrap();
@@ -84,7 +92,7 @@ async fn kill_subscriber(connection: &RedisConnection, channel: &str) {
         let field =
             |name: &str| client.split(' ').find_map(|field| field.strip_prefix(name)).map(str::to_owned);
         // This test is the only one whose connection carries this many channels.
-        if field("sub=").as_deref() == Some(channel) {
+        if field(field_of_count).as_deref() == Some(channels) {
             let mut kill = ::redis::cmd("CLIENT");
             kill.arg("KILL").arg("ID").arg(field("id=").unwrap());
             let _: i64 = connection.query(&kill).await.unwrap();
@@ -94,14 +102,22 @@ async fn kill_subscriber(connection: &RedisConnection, channel: &str) {
 
 #[tokio::test]
 async fn after_a_broken_connection_every_watcher_hears_missed_and_frames_again() {
-    const WATCHED: usize = 137;
-    let connection = connection();
+    a_broken_connection_is_survived(Channels::Plain, "sub=", 137).await;
+}
+
+#[tokio::test]
+async fn after_a_broken_connection_every_watcher_of_sharded_channels_hears_missed_and_frames_again() {
+    a_broken_connection_is_survived(Channels::Sharded, "ssub=", 139).await;
+}
+
+async fn a_broken_connection_is_survived(channels: Channels, field_of_count: &str, watched: usize) {
+    let connection = connection().on_channels(channels);
     let bus = RedisBroadcaster::start(&connection, FRAMES_MAX);
     let mut watches = Vec::new();
-    for n in 0..WATCHED {
+    for n in 0..watched {
         watches.push(bus.subscribe(&conversation(&format!("c{n}"))).await.unwrap());
     }
-    kill_subscriber(&connection, &WATCHED.to_string()).await;
+    kill_subscriber(&connection, field_of_count, &watched.to_string()).await;
     for signals in &mut watches {
         assert_eq!(next(signals).await, BusSignal::Missed);
     }
@@ -117,6 +133,45 @@ async fn after_a_broken_connection_every_watcher_hears_missed_and_frames_again()
         }
         assert_eq!(signal, BusSignal::Frame(frame("again")));
     }
+}
+
+/// How many of this bus's sharded channels Redis knows as watched.
+async fn watched_in_redis(connection: &RedisConnection) -> usize {
+    let mut list = ::redis::cmd("PUBSUB");
+    list.arg("SHARDCHANNELS").arg(connection.key("bus:*"));
+    connection.query::<Vec<String>>(&list).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_sharded_channel_is_left_after_its_last_watcher_unless_another_comes() {
+    let connection = connection().on_channels(Channels::Sharded);
+    let bus = RedisBroadcaster::start(&connection, FRAMES_MAX);
+    let left = bus.subscribe(&conversation("left")).await.unwrap();
+    let mut again = bus.subscribe(&conversation("again")).await.unwrap();
+    assert_eq!(watched_in_redis(&connection).await, 2);
+    drop(left);
+    // Whoever comes and goes all the time keeps what it watches in the end.
+    for _ in 0..50 {
+        drop(again);
+        again = bus.subscribe(&conversation("again")).await.unwrap();
+    }
+    let is_left = async {
+        while watched_in_redis(&connection).await > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), is_left).await.expect("redis is told");
+    bus.publish(&conversation("again"), frame("still")).await.unwrap();
+    assert_eq!(next(&mut again).await, BusSignal::Frame(frame("still")));
+}
+
+#[tokio::test]
+async fn a_redis_without_sharded_channels_is_told_apart() {
+    assert!(connection().on_channels(Channels::Sharded).has_channels().await.unwrap());
+    let old = tests::fakes::old_redis::OldRedis::start().await;
+    let connection = RedisConnection::connect(&old.url(), "t:", RedisLimits::default()).unwrap();
+    assert!(connection.has_channels().await.unwrap());
+    assert!(!connection.on_channels(Channels::Sharded).has_channels().await.unwrap());
 }
 
 #[tokio::test]

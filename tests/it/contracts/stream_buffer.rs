@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapter_memory::{MemoryBroadcaster, MemoryStreamBuffer};
-use adapter_redis::{RedisBroadcaster, RedisConnection, RedisLimits, RedisStreamBuffer};
+use adapter_redis::{Channels, RedisBroadcaster, RedisConnection, RedisLimits, RedisStreamBuffer};
 use chat::ports::{FlushOutcome, StreamBuffer};
 use kernel::{ManualClock, PortError, Timestamp};
 use tests::backends;
@@ -33,8 +33,8 @@ fn connection() -> RedisConnection {
     RedisConnection::connect(&place.url, &place.prefix, limits).expect("a Redis URL")
 }
 
-fn redis() -> Parts<RedisStreamBuffer, RedisBroadcaster> {
-    let connection = connection();
+fn redis(channels: Channels) -> Parts<RedisStreamBuffer, RedisBroadcaster> {
+    let connection = connection().on_channels(channels);
     let bus = RedisBroadcaster::start(&connection, FRAMES_MAX);
     Parts { near: RedisStreamBuffer::new(&connection), far: RedisStreamBuffer::new(&connection), bus }
 }
@@ -51,7 +51,14 @@ macro_rules! contract {
         mod redis {
             $(#[tokio::test]
             async fn $must() {
-                let parts = super::redis();
+                let parts = super::redis(super::Channels::Plain);
+                super::suite::$must($(&parts.$part),*).await;
+            })*
+        }
+        mod redis_sharded {
+            $(#[tokio::test]
+            async fn $must() {
+                let parts = super::redis(super::Channels::Sharded);
                 super::suite::$must($(&parts.$part),*).await;
             })*
         }

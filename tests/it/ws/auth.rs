@@ -99,9 +99,29 @@ async fn a_sign_out_ends_the_connection(profile: Profile) {
     let person = app.person("xin").await;
     let mut socket = app.socket(&person).await;
     assert_eq!(person.post("/api/auth/logout", &json!({})).await.status, 200);
-    clock.advance_millis(21_000);
+    clock.advance_millis(1_000);
     let (code, bye) = socket.closed().await;
     assert_eq!((code, &bye["error"]), (Some(4_503), &json!("revoked")));
+}
+
+async fn a_ban_that_no_news_tells_of_ends_the_connection_within_a_minute(profile: Profile) {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
+    let app = TestApp::on_clock(profile, clock.clone()).await;
+    let (person, other) = (app.person("jin").await, app.person("other").await);
+    // The token is known as good for the longest time, and the connection's looks fall badly.
+    person.get("/api/user/profile").await.data();
+    app.ban_unheard(&person).await;
+    clock.advance_millis(19_000);
+    let (mut socket, mut watch) = (app.socket(&person).await, app.socket(&other).await);
+    clock.advance_millis(20_000);
+    assert_eq!(socket.ask("ping", json!({})).await["event"], "pong");
+    assert_eq!(watch.ask("ping", json!({})).await["event"], "pong");
+    clock.advance_millis(20_000);
+    assert_eq!(watch.ask("ping", json!({})).await["event"], "pong");
+    clock.advance_millis(1_000);
+    let (code, bye) = socket.closed().await;
+    assert_eq!((code, &bye["error"]), (Some(4_503), &json!("revoked")));
+    assert_eq!(watch.ask("ping", json!({})).await["event"], "pong");
 }
 
 on_both_profiles!(
@@ -111,4 +131,5 @@ on_both_profiles!(
     a_connection_without_a_person_ends_after_ten_seconds,
     a_token_that_runs_out_ends_the_connection_unless_it_is_renewed,
     a_sign_out_ends_the_connection,
+    a_ban_that_no_news_tells_of_ends_the_connection_within_a_minute,
 );

@@ -22,6 +22,27 @@ async fn frames_beyond_the_rate_are_refused_and_then_end_the_connection(profile:
     assert_eq!(other.ask("ping", json!({})).await["event"], "pong");
 }
 
+async fn frames_that_are_no_messages_count_as_well(profile: Profile) {
+    const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
+    const PONG: [u8; 6] = [0x8A, 0x80, 0, 0, 0, 0];
+    const FIRST_PART: [u8; 7] = [0x01, 0x81, 0, 0, 0, 0, b'x'];
+    const NEXT_PART: [u8; 6] = [0x00, 0x80, 0, 0, 0, 0];
+    let app = TestApp::start(profile).await;
+    let person = app.person("sui").await;
+    let mut other = app.socket(&person).await;
+    for flood in [PING.repeat(400), PONG.repeat(400), [FIRST_PART.to_vec(), NEXT_PART.repeat(400)].concat()] {
+        let mut socket = app.socket(&person).await;
+        socket.write_raw(&flood).await;
+        let (code, bye) = socket.closed().await;
+        assert_eq!((code, &bye["error"]), (Some(4_029), &json!("rate_limited")));
+    }
+    // Few of them are no matter.
+    other.write_raw(&[PING.repeat(3), FIRST_PART.to_vec(), NEXT_PART.to_vec()].concat()).await;
+    other.write_raw(&[0x80, 0x80, 0, 0, 0, 0]).await;
+    assert_eq!(other.next().await.unwrap()["error"], "invalid_json");
+    assert_eq!(other.ask("ping", json!({})).await["event"], "pong");
+}
+
 async fn the_sixth_connection_replaces_the_first(profile: Profile) {
     let app = TestApp::start(profile).await;
     let person = app.person("liu").await;
@@ -73,6 +94,7 @@ async fn nothing_stays_behind_however_connections_end(profile: Profile) {
 
 on_both_profiles!(
     frames_beyond_the_rate_are_refused_and_then_end_the_connection,
+    frames_that_are_no_messages_count_as_well,
     the_sixth_connection_replaces_the_first,
     an_address_has_only_so_many_connections,
     nothing_stays_behind_however_connections_end,

@@ -1,5 +1,6 @@
 //! Who is calling: the bearer token, verified, and the person's share of requests.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
@@ -11,6 +12,8 @@ use futures::future::LocalBoxFuture;
 use kernel::{Clock, UserId};
 use uuid::fmt::Hyphenated;
 
+use crate::context::Context;
+use crate::language::Language;
 use crate::problem::{Problem, Slug};
 
 /// The person who calls, by `Authorization: Bearer <token>`.
@@ -19,6 +22,15 @@ pub struct CurrentUser(pub Caller);
 /// The person who calls and what they send. Nothing of it is looked at before it is known who they are, so that a
 /// stranger is told to sign in and nothing else.
 pub struct FromCaller<T>(pub Caller, pub T);
+
+/// The sign-in that a request came with: an answer that goes on ends with it. Extracted beside [`FromCaller`], which
+/// lets the caller in.
+pub struct SignIn {
+    /// Ready when it is over, with the reason.
+    pub over: LocalBoxFuture<'static, Problem>,
+    /// In which the reason is told.
+    pub language: Language,
+}
 
 /// The same, of an operator. Anybody else is told that it is not for them, whatever they sent.
 pub struct FromOperator<T>(pub FromCaller<T>);
@@ -46,6 +58,22 @@ impl<T: FromRequest + 'static> FromRequest for FromCaller<T> {
             let sent = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
             Ok(Self(caller, sent))
         })
+    }
+}
+
+impl FromRequest for SignIn {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let parts = Context::of(request).zip(request.app_data::<web::Data<AuthService>>().cloned());
+        let Some((Context(context), auth)) = parts else {
+            return ready(Err(Problem::internal("auth is not wired")));
+        };
+        // A request without a token is refused by whoever wants a caller.
+        let token = bearer(request).unwrap_or_default().to_owned();
+        let over = Box::pin(async move { auth.until_over(&token).await.into() });
+        ready(Ok(Self { over, language: context.language }))
     }
 }
 

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::envelope::{Envelope, Reply};
-use crate::event_stream::{self, Beats, HEARTBEAT, beating};
+use crate::event_stream::{self, Beats, HEARTBEAT, beating, error_event};
 use crate::event_view::{Delivery, EventView, EventWriter, write};
 use crate::event_watch::{EventWatch, News, Stopping, Watches};
-use crate::extract::{FromCaller, PathText, Query};
+use crate::extract::{FromCaller, PathText, Query, SignIn};
 use crate::problem::Problem;
 use crate::room_message_view::Cast;
 use crate::routes::messages::wants_events;
@@ -106,7 +106,7 @@ impl<'a> EventsData<'a> {
 #[utoipa::path(tag = "聊天室", summary = "会话、小队或聊天室的事件",
     description = "用不了 WebSocket 时的办法。有新的事件立即回答，没有就等到有或 `wait` 秒。带 `Accept: text/event-stream` 时\
 是事件流：先是 `event: recovery`（`epoch`、`head`、`reset`、`streams`），以后每个事件一个 `data:`，`id` 是序号，可用 \
-`Last-Event-ID` 续接。",
+`Last-Event-ID` 续接；登录失效时以 `event: error` 结束。",
     params(
         ("id" = String, Path, description = "会话、小队或聊天室的编号"),
         EventsQuery,
@@ -120,9 +120,9 @@ impl<'a> EventsData<'a> {
 pub(crate) async fn list_events(
     request: HttpRequest,
     FromCaller(caller, (PathText(id), Query(query))): FromCaller<(PathText, Query<EventsQuery>)>,
-    ground: Ground,
+    (ground, sign_in): (Ground, SignIn),
 ) -> Result<HttpResponse, Problem> {
-    ground.answer(&request, caller.user_id, &id, query).await
+    ground.answer(&request, (caller.user_id, sign_in), &id, query).await
 }
 
 #[utoipa::path(tag = "聊天室", summary = "聊天室的事件（同 /api/conversations/{id}/events）",
@@ -139,9 +139,9 @@ pub(crate) async fn list_events(
 pub(crate) async fn list_room_events(
     request: HttpRequest,
     FromCaller(caller, (PathText(id), Query(query))): FromCaller<(PathText, Query<EventsQuery>)>,
-    ground: Ground,
+    (ground, sign_in): (Ground, SignIn),
 ) -> Result<HttpResponse, Problem> {
-    ground.answer(&request, caller.user_id, &id, query).await
+    ground.answer(&request, (caller.user_id, sign_in), &id, query).await
 }
 
 /// What both addresses stand on.
@@ -175,7 +175,7 @@ impl Ground {
     async fn answer(
         &self,
         request: &HttpRequest,
-        user: UserId,
+        (user, sign_in): (UserId, SignIn),
         id: &str,
         query: EventsQuery,
     ) -> Result<HttpResponse, Problem> {
@@ -194,11 +194,16 @@ impl Ground {
             let stopping = self.stopping.get_ref().clone();
             let mut reader = Reader::new(watch, room, writer, stopping);
             reader.catch_up(first, true);
-            return Ok(event_stream::respond(beating(reader.pieces(), HEARTBEAT, Beats::AtOnce)));
+            let pieces = beating(reader.pieces(), HEARTBEAT, Beats::AtOnce);
+            return Ok(event_stream::respond(pieces, sign_in, error_event));
         }
         let place = ClientPlace { since: query.since, epoch: query.epoch };
         let wait = Duration::from_secs(query.wait.unwrap_or(0).min(WAIT_SECONDS_MAX));
-        let recovery = self.poll(&mut watch, (user, &room), &place, wait).await?;
+        let recovery =
+            match select(sign_in.over, Box::pin(self.poll(&mut watch, (user, &room), &place, wait))).await {
+                Either::Left((problem, _)) => return Err(problem),
+                Either::Right((recovery, _)) => recovery?,
+            };
         Ok(Reply::new(EventsData::of(&recovery, &room, &writer)).respond_to(request))
     }
 

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::detached::Writes;
 use crate::envelope::{Envelope, Reply};
 use crate::event_stream::{Beats, HEARTBEAT, beating, respond, text_lines};
-use crate::extract::{Body, FromCaller};
+use crate::extract::{Body, FromCaller, SignIn};
 use crate::message_view::UsageView;
 use crate::problem::{Problem, Rule, Slug};
 
@@ -150,6 +150,7 @@ pub(crate) async fn complete_chat(
         example = "data: 学而\n\ndata: 时习之\n\ndata: [DONE]\n\n")))]
 #[post("/service/streamchat")]
 pub(crate) async fn stream_chat(
+    sign_in: SignIn,
     FromCaller(caller, Body(body)): FromCaller<Body<CompletionBody>>,
     (chat, characters): (Writes<ChatService>, web::Data<CharacterService>),
 ) -> Result<HttpResponse, Problem> {
@@ -167,7 +168,10 @@ pub(crate) async fn stream_chat(
         CompletionEvent::Done { .. } => text_lines("[DONE]"),
         CompletionEvent::Failed { .. } => bytes::Bytes::new(),
     });
-    Ok(respond(beating(pieces, HEARTBEAT, Beats::AfterFirst)))
+    // Its lines have no errors: without the last one it was cut short.
+    Ok(respond(beating(pieces, HEARTBEAT, Beats::AfterFirst), sign_in, |_problem, _language| {
+        bytes::Bytes::new()
+    }))
 }
 
 /// Asks, in a task that outlives the caller: a hold that was taken for nobody is given back there.

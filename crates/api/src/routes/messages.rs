@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::detached::Writes;
 use crate::envelope::{Envelope, Reply, mark_replayed};
-use crate::extract::{Body, FromCaller, Idempotency, MessagePath, PathText, Query};
+use crate::extract::{Body, FromCaller, Idempotency, MessagePath, PathText, Query, SignIn};
 use crate::message_view::{AnswerView, MessageView, Producer, Viewer};
 use crate::problem::{Problem, Rule};
 use crate::settings::ApiSettings;
@@ -47,7 +47,7 @@ impl From<SendMessage> for Question {
 #[utoipa::path(tag = "消息", summary = "发送消息并得到回复",
     description = "带 `Accept: text/event-stream` 时逐字返回：事件依次为 `start`、若干 `delta`、`citations`、\
 可能的 `error`、`final`、`done`，`id` 是 `gen:offset`（UTF-16 单位）；否则等回复完整后一次返回 JSON。\
-断开连接不会停止回复。",
+断开连接不会停止回复；登录失效时以 `error` 结束，回复照常继续。",
     params(
         ("id" = String, Path, description = "会话编号"),
         ("Idempotency-Key" = Option<String>, Header, description = "与 `clientMsgId` 作用相同，后者优先；1 到 128 个可见的 ASCII 字符"),
@@ -60,7 +60,7 @@ impl From<SendMessage> for Question {
 #[post("/api/sessions/{id}/messages")]
 pub(crate) async fn send_message(
     request: HttpRequest,
-    viewer: Viewer,
+    (viewer, sign_in): (Viewer, SignIn),
     FromCaller(caller, (PathText(id), Idempotency(key), Body(body))): FromCaller<Sent>,
     chat: Writes<ChatService>,
 ) -> Result<HttpResponse, Problem> {
@@ -70,7 +70,7 @@ pub(crate) async fn send_message(
     let asked = chat.run(|chat| async move { chat.ask(user, &id, question).await }).await?;
     if wants_events(&request) {
         let frames = chat.service().follow_asked(&asked).await?;
-        let mut response = sse::respond(frames, viewer);
+        let mut response = sse::respond(frames, viewer, sign_in);
         if asked.replayed {
             mark_replayed(response.headers_mut());
         }
@@ -119,7 +119,7 @@ pub(crate) struct StreamQuery {
 #[get("/api/messages/{id}/stream")]
 pub(crate) async fn stream_message(
     request: HttpRequest,
-    viewer: Viewer,
+    (viewer, sign_in): (Viewer, SignIn),
     FromCaller(caller, (MessagePath(id), Query(query))): FromCaller<(MessagePath, Query<StreamQuery>)>,
     chat: web::Data<ChatService>,
 ) -> Result<HttpResponse, Problem> {
@@ -130,7 +130,7 @@ pub(crate) async fn stream_message(
         (None, None) => (None, None),
     };
     let frames = chat.follow(caller.user_id, id, offset, generation).await?;
-    Ok(sse::respond(frames, viewer))
+    Ok(sse::respond(frames, viewer, sign_in))
 }
 
 /// 停止的结果。

@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 use crate::detached::Writes;
 use crate::envelope::{Envelope, PageQuery, Pagination, Reply};
 use crate::event_stream::{Beats, HEARTBEAT, beating, respond};
-use crate::extract::{Body, CurrentUser, FromCaller, Idempotency, PathText, Query};
+use crate::extract::{Body, CurrentUser, FromCaller, Idempotency, PathText, Query, SignIn};
 use crate::message_view::Viewer;
 use crate::problem::Problem;
 use crate::room_message_view::{AiInfoView, Cast};
 use crate::settings::ApiSettings;
-use crate::squad_line::squad_line;
+use crate::squad_line::{problem_line, squad_line};
 
 /// 一个小队角色。
 #[derive(Debug, Serialize, ToSchema)]
@@ -325,7 +325,7 @@ pub(crate) struct AskSquad {
 
 #[utoipa::path(tag = "小队", summary = "对小队说话",
     description = "总是事件流，只有 `data:` 行：`start`、若干 `chunk`、`end`，每个角色一遍；失败是 `error`；最后是 `done`。\
-后说的看得到先说的；提到谁就只有谁回答。断开连接不会停止回复。",
+后说的看得到先说的；提到谁就只有谁回答。断开连接不会停止回复；登录失效时以没有 `characterId` 的 `error` 结束。",
     params(
         ("id" = String, Path, description = "小队编号"),
         ("Idempotency-Key" = Option<String>, Header, description = "与 `clientMsgId` 作用相同，后者优先；1 到 128 个可见的 ASCII 字符"),
@@ -335,7 +335,7 @@ pub(crate) struct AskSquad {
         example = "data: {\"type\":\"start\",\"characterId\":\"char_e_1\",\"name\":\"阿燃\",\"dimension\":\"E\"}\n\n")))]
 #[post("/api/squad/rooms/{id}/messages")]
 pub(crate) async fn ask_squad(
-    viewer: Viewer,
+    (viewer, sign_in): (Viewer, SignIn),
     FromCaller(caller, (PathText(id), Idempotency(key), Body(body))): FromCaller<(
         PathText,
         Idempotency,
@@ -352,5 +352,5 @@ pub(crate) async fn ask_squad(
     };
     let frames = chat.run(|chat| async move { chat.ask_squad(caller.user_id, &id, draft).await }).await?;
     let pieces = frames.map(move |frame| squad_line(&frame, &cast, viewer.language));
-    Ok(respond(beating(pieces, HEARTBEAT, Beats::AfterFirst)))
+    Ok(respond(beating(pieces, HEARTBEAT, Beats::AfterFirst), sign_in, problem_line))
 }

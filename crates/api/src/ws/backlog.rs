@@ -163,7 +163,7 @@ impl Backlog {
         for item in &mut self.items {
             if let Item::Rest(rest) = item
                 && rest.end.is_none()
-                && packet.final_text(rest.place.message_id, rest.place.generation).is_some()
+                && packet.ends_text(rest.place)
             {
                 rest.end = Some(Rc::clone(packet));
             }
@@ -173,7 +173,7 @@ impl Backlog {
     /// Puts the rests that this packet ends before it.
     fn pay_owed(&mut self, packet: &Rc<Packet>) {
         for mut rest in mem::take(&mut self.owed) {
-            if packet.final_text(rest.place.message_id, rest.place.generation).is_some() {
+            if packet.ends_text(rest.place) {
                 rest.end = Some(Rc::clone(packet));
                 self.add_rest(rest);
             } else {

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use auth::session::SessionId;
 use chat::{ConversationId, PostOrder};
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -19,7 +20,7 @@ use super::identity::{AddressSeat, Identity, Seat};
 use super::lane::Lane;
 use super::mailbox::{Entry, Key};
 use super::outbox::Outbox;
-use super::outgoing::{Packet, Texts};
+use super::outgoing::{Kind, Packet, Texts};
 use crate::language::Language;
 
 /// A connection. Its thread's shard and its socket's handler have it.
@@ -108,8 +109,10 @@ const PING_MS: i64 = 25_000;
 const SILENCE_MS: i64 = 35_000;
 const AUTH_MS: i64 = 10_000;
 const STUCK_MS: i64 = 10_000;
-/// A token is shown again so often.
-const CHECK_MS: i64 = 20_000;
+/// A token is shown again so often. What auth answers then may be as old as `auth::session::RECHECK_MS`: both, a sweep
+/// and the check itself together stay below the minute that is promised where no news arrives.
+const CHECK_MS: i64 = 10_000;
+const _: () = assert!(CHECK_MS + auth::session::RECHECK_MS <= 50_000, "ten seconds are left for the rest");
 
 /// What a sweep finds a connection in need of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,12 +157,21 @@ impl Connection {
         Need::Nothing
     }
 
-    /// The token, if it is time to show it again.
+    /// The sign-in by which it is known who is there.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.state.borrow().identity.as_ref().map(|identity| identity.caller.session_id)
+    }
+
+    /// Since when its token was not shown, if it is time to show it again.
+    pub(crate) fn unchecked_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let state = self.state.borrow();
+        let is_due = state.identity.is_some() && now.millis_since(state.checked_at) >= CHECK_MS;
+        is_due.then_some(state.checked_at)
+    }
+
+    /// The token, which is shown now.
     pub(crate) fn token_to_check(&self, now: Timestamp) -> Option<Arc<str>> {
         let mut state = self.state.borrow_mut();
-        if now.millis_since(state.checked_at) < CHECK_MS {
-            return None;
-        }
         state.checked_at = now;
         state.identity.as_ref().map(|identity| Arc::clone(&identity.token))
     }
@@ -248,11 +260,68 @@ impl Membership {
     /// Gives it what was held back beyond a position, and everything from now on.
     pub(crate) fn release(&self, position: u64, texts: &Arc<dyn Texts>) -> Crowding {
         let Some(held) = self.held.borrow_mut().take() else { return Crowding::Bearable };
-        for packet in held.packets.iter().filter(|packet| packet.position > position) {
+        for packet in due(&held.packets, position) {
             if self.outbox.push(packet, texts) == Crowding::TooSlow {
                 return Crowding::TooSlow;
             }
         }
         Crowding::Bearable
+    }
+}
+
+/// What is to be told of packets that were held back. Not the pieces of a reply whose end is among them and tells its
+/// text: a stop may have been answered meanwhile, and after that no text may come.
+fn due(held: &[Rc<Packet>], position: u64) -> impl Iterator<Item = &Rc<Packet>> {
+    let ends: Vec<_> = held.iter().filter(|packet| packet.is_end()).collect();
+    let is_told_whole = move |packet: &Packet| match packet.kind {
+        Kind::Delta(place) => ends.iter().any(|end| end.tells_text_of(place)),
+        Kind::Durable | Kind::Ephemeral => false,
+    };
+    held.iter().filter(move |packet| packet.position > position && !is_told_whole(packet))
+}
+
+#[cfg(test)]
+mod tests {
+    use chat::event::{Event, EventBody};
+    use chat::feed::{Batch, FeedItem};
+    use chat::{Author, EndReason, Message};
+    use kernel::MessageId;
+
+    use super::*;
+    use crate::ws::outgoing::{Addressee, DeltaPlace, Outgoing};
+
+    fn reply(n: u128) -> MessageId {
+        kernel::Id::from_uuid(Uuid::from_u128(n))
+    }
+
+    fn delta(position: u64, message_id: MessageId) -> Rc<Packet> {
+        let place = DeltaPlace { message_id, generation: 1, offset: 0 };
+        Outgoing::of(position, "d".into(), Addressee::Watchers(place)).packet()
+    }
+
+    fn end(position: u64, message_id: MessageId, why: EndReason) -> Rc<Packet> {
+        let author = Author::Character("classics_kongzi".parse().unwrap());
+        let at = Timestamp::from_millis(0);
+        let message = Message::blank(message_id, "r".parse().unwrap(), 1, author, at);
+        let body = EventBody::AiEnd { message_id, generation: 1, why, length: 0, crc32: 0 };
+        let event = Event { seq: 2, body, created_at: at, message: Some(message), author: None };
+        let batch = Arc::new(Batch { position, item: FeedItem::Events(vec![event]) });
+        Outgoing::ending("e".into(), batch).packet()
+    }
+
+    #[test]
+    fn no_piece_of_a_stopped_reply_is_told_behind_the_answer_to_the_stop() {
+        let (stopped, whole, growing) = (reply(1), reply(2), reply(3));
+        let held = [
+            delta(1, stopped),
+            delta(2, stopped),
+            delta(3, whole),
+            end(4, stopped, EndReason::Stopped),
+            end(5, whole, EndReason::Done),
+            delta(6, growing),
+        ];
+        let told = |position| due(&held, position).map(|packet| packet.position).collect::<Vec<_>>();
+        assert_eq!(told(1), [3, 4, 5, 6], "an end that is `done` tells no text");
+        assert_eq!(told(4), [5, 6]);
     }
 }

@@ -1,4 +1,5 @@
-//! What a client sends, put together: frames of actix-http's codec become whole messages of a bounded size.
+//! What a client sends, put together: frames of actix-http's codec become whole messages of a bounded size. Frames
+//! that are none by themselves are told of too, since each of them costs.
 //!
 //! Buffers exist only while something is in them, so that an idle connection has none.
 
@@ -6,7 +7,7 @@ use actix_http::ws::{Codec, Frame, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use tokio_util::codec::Decoder;
 
-/// Something whole that a client sent.
+/// A frame that a client sent, or the message that it completes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inbound {
     /// A text, valid UTF-8.
@@ -17,6 +18,8 @@ pub enum Inbound {
     Ping(Bytes),
     /// An answer to a ping.
     Pong,
+    /// A frame that is a part of a message, and not its last.
+    Part,
     /// The client closes, with this code.
     Close(Option<u16>),
 }
@@ -71,62 +74,61 @@ impl Assembler {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, if its bytes are there.
+    /// The next frame, if its bytes are there: a whole message, a part of one, or a word of the protocol. Each call
+    /// takes one frame, so that whoever counts frames misses none.
     pub(crate) fn next(&mut self) -> Result<Option<Inbound>, Violation> {
-        while !self.buffer.is_empty() {
-            let frame = match self.codec.decode(&mut self.buffer) {
-                Ok(Some(frame)) => frame,
-                // The codec waits for the end of a frame however long it says it is.
-                Ok(None) if self.buffer.len() > self.bytes_max.saturating_add(HEAD_BYTES_MAX) => {
-                    return Err(Violation::TooLarge);
-                }
-                Ok(None) => return Ok(None),
-                Err(ProtocolError::Overflow) => return Err(Violation::TooLarge),
-                Err(_violation) => return Err(Violation::Protocol),
-            };
-            if self.buffer.is_empty() {
-                self.buffer = BytesMut::new();
-            }
-            if let Some(inbound) = self.accept(frame)? {
-                return Ok(Some(inbound));
-            }
+        if self.buffer.is_empty() {
+            return Ok(None);
         }
-        Ok(None)
+        let frame = match self.codec.decode(&mut self.buffer) {
+            Ok(Some(frame)) => frame,
+            // The codec waits for the end of a frame however long it says it is.
+            Ok(None) if self.buffer.len() > self.bytes_max.saturating_add(HEAD_BYTES_MAX) => {
+                return Err(Violation::TooLarge);
+            }
+            Ok(None) => return Ok(None),
+            Err(ProtocolError::Overflow) => return Err(Violation::TooLarge),
+            Err(_violation) => return Err(Violation::Protocol),
+        };
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        self.accept(frame).map(Some)
     }
 
-    fn accept(&mut self, frame: Frame) -> Result<Option<Inbound>, Violation> {
+    fn accept(&mut self, frame: Frame) -> Result<Inbound, Violation> {
         match frame {
-            Frame::Text(data) => text(data).map(Some),
-            Frame::Binary(data) => Ok(Some(Inbound::Binary(data))),
-            Frame::Ping(data) => Ok(Some(Inbound::Ping(data))),
-            Frame::Pong(_) => Ok(Some(Inbound::Pong)),
-            Frame::Close(reason) => Ok(Some(Inbound::Close(reason.map(|reason| reason.code.into())))),
+            Frame::Text(data) => text(data),
+            Frame::Binary(data) => Ok(Inbound::Binary(data)),
+            Frame::Ping(data) => Ok(Inbound::Ping(data)),
+            Frame::Pong(_) => Ok(Inbound::Pong),
+            Frame::Close(reason) => Ok(Inbound::Close(reason.map(|reason| reason.code.into()))),
             Frame::Continuation(Item::FirstText(data)) => Ok(self.begin(true, &data)),
             Frame::Continuation(Item::FirstBinary(data)) => Ok(self.begin(false, &data)),
-            Frame::Continuation(Item::Continue(data)) => self.go_on(&data),
+            Frame::Continuation(Item::Continue(data)) => self.go_on(&data).map(|()| Inbound::Part),
             Frame::Continuation(Item::Last(data)) => self.end(&data),
         }
     }
 
-    fn begin(&mut self, is_text: bool, data: &[u8]) -> Option<Inbound> {
+    fn begin(&mut self, is_text: bool, data: &[u8]) -> Inbound {
         self.partial = Some(Box::new(Partial { is_text, data: BytesMut::from(data) }));
-        None
+        Inbound::Part
     }
 
-    fn go_on(&mut self, data: &[u8]) -> Result<Option<Inbound>, Violation> {
+    fn go_on(&mut self, data: &[u8]) -> Result<(), Violation> {
         let partial = self.partial.as_mut().ok_or(Violation::Protocol)?;
         if partial.data.len().saturating_add(data.len()) > self.bytes_max {
             return Err(Violation::TooLarge);
         }
         partial.data.extend_from_slice(data);
-        Ok(None)
+        Ok(())
     }
 
-    fn end(&mut self, data: &[u8]) -> Result<Option<Inbound>, Violation> {
+    fn end(&mut self, data: &[u8]) -> Result<Inbound, Violation> {
         self.go_on(data)?;
         let Partial { is_text, data } = *self.partial.take().ok_or(Violation::Protocol)?;
         let data = data.freeze();
-        if is_text { text(data).map(Some) } else { Ok(Some(Inbound::Binary(data))) }
+        if is_text { text(data) } else { Ok(Inbound::Binary(data)) }
     }
 }
 
@@ -171,6 +173,7 @@ mod tests {
         let mut assembler = Assembler::new(64);
         let wire = [frame(0x01, "学".as_bytes()), frame(0x89, b"p"), frame(0x80, "而".as_bytes())].concat();
         let expected = vec![
+            Inbound::Part,
             Inbound::Ping(Bytes::from_static(b"p")),
             Inbound::Text(Bytes::from_static("学而".as_bytes())),
         ];

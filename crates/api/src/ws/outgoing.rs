@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat::ConversationId;
 use chat::event::{Event, EventBody, Notice, departed};
 use chat::feed::{Batch, FeedItem, Growing};
+use chat::{ConversationId, EndReason};
 use kernel::{MessageId, UserId};
 use serde::Serialize;
 
@@ -65,20 +65,45 @@ impl Packet {
         Rc::new(Self { position: u64::MAX, kind: Kind::Ephemeral, frame, ends: None })
     }
 
+    /// Whether this packet ends replies.
+    pub(crate) fn is_end(&self) -> bool {
+        self.ends.is_some()
+    }
+
     /// The whole text of a reply that this packet ends.
     pub(crate) fn final_text(&self, message_id: MessageId, generation: u32) -> Option<&str> {
+        self.end(|ended, of| ended == message_id && of == generation).map(|(_, content)| content)
+    }
+
+    /// Whether this packet ends the reply that a piece belongs to.
+    pub(crate) fn ends_text(&self, place: DeltaPlace) -> bool {
+        self.end_of(place).is_some()
+    }
+
+    /// The same, and tells its clients the whole text, so that they need no piece before it.
+    pub(crate) fn tells_text_of(&self, place: DeltaPlace) -> bool {
+        self.end_of(place).is_some_and(|(why, _)| why != EndReason::Done)
+    }
+
+    /// A reply that was lost ends one generation higher.
+    fn end_of(&self, place: DeltaPlace) -> Option<(EndReason, &str)> {
+        self.end(|ended, of| ended == place.message_id && of >= place.generation)
+    }
+
+    /// The end in this packet that is the one, with the reply's text.
+    fn end(&self, is_it: impl Fn(MessageId, u32) -> bool) -> Option<(EndReason, &str)> {
         let FeedItem::Events(events) = &self.ends.as_ref()?.item else { return None };
-        let ends = |event: &&Event| match event.body {
-            EventBody::AiEnd { message_id: ended, generation: of, .. } => {
-                ended == message_id && of == generation
+        events.iter().find_map(|event| match event.body {
+            EventBody::AiEnd { message_id, generation, why, .. } if is_it(message_id, generation) => {
+                Some((why, event.message.as_ref()?.content.as_str()))
             }
-            EventBody::Message { .. }
+            EventBody::AiEnd { .. }
+            | EventBody::Message { .. }
             | EventBody::Recall { .. }
             | EventBody::Member { .. }
             | EventBody::Like { .. }
-            | EventBody::AiStart { .. } => false,
-        };
-        Some(events.iter().find(ends)?.message.as_ref()?.content.as_str())
+            | EventBody::AiStart { .. } => None,
+        })
     }
 }
 

@@ -110,6 +110,13 @@ impl Session {
         &self.connection
     }
 
+    /// Counts a frame of whichever kind.
+    fn count_frame(&self) -> Verdict {
+        let gateway = &self.shard.gateway;
+        gateway.meters.frames_in.increment(1);
+        self.connection.state.borrow_mut().bucket.take(gateway.rate(), gateway.clock.now())
+    }
+
     fn refuse(&self, tag: &Tag, problem: &Problem) {
         self.connection.outbox.send(tag.error(problem, self.connection.language));
     }
@@ -117,10 +124,7 @@ impl Session {
 
 impl Handler for Session {
     fn text(&mut self, text: Bytes) {
-        let gateway = &self.shard.gateway;
-        gateway.meters.frames_in.increment(1);
-        let verdict = self.connection.state.borrow_mut().bucket.take(gateway.rate(), gateway.clock.now());
-        match verdict {
+        match self.count_frame() {
             Verdict::Admitted => {
                 if let Err((tag, problem)) = self.accept(&text) {
                     self.refuse(&tag, &problem);
@@ -145,6 +149,17 @@ impl Handler for Session {
 
     fn heard(&mut self) {
         self.connection.is_heard.set(true);
+    }
+
+    fn counts(&mut self) -> bool {
+        match self.count_frame() {
+            Verdict::Admitted => true,
+            Verdict::TooSoon(_) => false,
+            Verdict::Enough => {
+                self.shard.close(self.connection.key, Bye::RateLimited);
+                false
+            }
+        }
     }
 
     fn wants_more(&self) -> bool {

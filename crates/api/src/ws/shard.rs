@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{Clock, Timestamp};
 
 use super::bye::Bye;
@@ -37,6 +38,8 @@ const SWEEP_MS: i64 = 1_000;
 const MAILS_AT_ONCE: usize = 64;
 /// Tokens that one sweep shows again.
 const CHECKS_MAX: usize = 1_024;
+/// Of these, so many are asked about at the same time.
+const CHECKS_AT_ONCE: usize = 8;
 /// Connections are sent away in so many steps.
 const DRAIN_STEPS: u32 = 20;
 
@@ -162,8 +165,12 @@ impl Shard {
     fn sweep(&self, now: Timestamp) {
         let connections: Vec<_> = self.connections.borrow().values().cloned().collect();
         let ping = Packet::ephemeral(json_frame(&PING, 32));
-        let mut tokens = Vec::new();
+        let mut unchecked = Vec::new();
         for connection in connections {
+            if connection.session().is_some_and(|session| self.gateway.auth.has_ended(session)) {
+                self.close(connection.key, Bye::Revoked);
+                continue;
+            }
             match connection.need(now) {
                 Need::Nothing => {}
                 Need::Ping => connection.outbox.send(ping.frame.clone()),
@@ -172,24 +179,32 @@ impl Shard {
                     continue;
                 }
             }
-            if tokens.len() < CHECKS_MAX
-                && !self.is_checking.get()
-                && let Some(token) = connection.token_to_check(now)
-            {
-                tokens.push((connection.key, token));
+            if let Some(since) = connection.unchecked_since(now) {
+                unchecked.push((since, connection));
             }
         }
         self.rooms.each(|membership| super::room_ops::write_read_mark(self, membership, Some(now)));
         self.gateway.hub.tell_crowds(now);
-        if !tokens.is_empty() {
-            self.is_checking.set(true);
-            let done = Rc::clone(&self.is_checking);
-            let (gateway, mailbox) = (Arc::clone(&self.gateway), Arc::clone(&self.mailbox));
-            actix_web::rt::spawn(async move {
-                check(&gateway, &mailbox, tokens).await;
-                done.set(false);
-            });
+        self.check_tokens(unchecked, now);
+    }
+
+    /// Shows tokens again, those first that were not shown for the longest time.
+    fn check_tokens(&self, mut unchecked: Vec<(Timestamp, Rc<Connection>)>, now: Timestamp) {
+        if unchecked.is_empty() || self.is_checking.replace(true) {
+            return;
         }
+        unchecked.sort_unstable_by_key(|(since, _)| *since);
+        unchecked.truncate(CHECKS_MAX);
+        let token = |(_, connection): &(Timestamp, Rc<Connection>)| {
+            connection.token_to_check(now).map(|token| (connection.key, token))
+        };
+        let tokens: Vec<_> = unchecked.iter().filter_map(token).collect();
+        let done = Rc::clone(&self.is_checking);
+        let (gateway, mailbox) = (Arc::clone(&self.gateway), Arc::clone(&self.mailbox));
+        actix_web::rt::spawn(async move {
+            check(&gateway, &mailbox, tokens).await;
+            done.set(false);
+        });
     }
 
     /// Sends everybody away, a few at a time.
@@ -259,14 +274,20 @@ async fn run(shard: Weak<Shard>, mailbox: Arc<Mailbox>, clock: Arc<dyn Clock>) {
 
 /// Shows tokens again; who signed out elsewhere has to go.
 async fn check(gateway: &Gateway, mailbox: &Mailbox, tokens: Vec<(Key, Arc<str>)>) {
-    for (key, token) in tokens {
-        let bye = match gateway.auth.authenticate(&token).await {
-            Err(auth::AuthError::TokenExpired) => Bye::TokenExpired,
-            Err(auth::AuthError::Unauthorized | auth::AuthError::Forbidden) => Bye::Revoked,
-            // What cannot be asked proves nothing.
-            Ok(_) | Err(_) => continue,
-        };
-        mailbox.send(Mail::Close { key, bye });
+    let checks =
+        stream::iter(tokens).map(Ok).try_for_each_concurrent(CHECKS_AT_ONCE, async |(key, token)| {
+            let bye = match gateway.auth.authenticate(&token).await {
+                Err(auth::AuthError::TokenExpired) => Bye::TokenExpired,
+                Err(auth::AuthError::Unauthorized | auth::AuthError::Forbidden) => Bye::Revoked,
+                // What cannot be asked proves nothing, and the others need not wait for the same: their turn comes again.
+                Err(auth::AuthError::Port(error)) => return Err(error),
+                Ok(_) | Err(_) => return Ok(()),
+            };
+            mailbox.send(Mail::Close { key, bye });
+            Ok(())
+        });
+    if let Err(error) = checks.await {
+        tracing::debug!(%error, "tokens of connections could not be checked; they are shown again soon");
     }
 }
 

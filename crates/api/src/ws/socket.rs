@@ -30,6 +30,12 @@ pub trait Handler: 'static {
     /// Takes note of a sign of life: any frame.
     fn heard(&mut self) {}
 
+    /// Counts a frame that is no message of its own: a ping, a pong, a part of a message. `false`: there are too
+    /// many, and a ping is not answered.
+    fn counts(&mut self) -> bool {
+        true
+    }
+
     /// Whether it can take another message now. When it can again, it wakes the connection by the outbox.
     fn wants_more(&self) -> bool {
         true
@@ -78,8 +84,15 @@ impl<H: Handler> Socket<H> {
         match inbound {
             Inbound::Text(text) => self.handler.text(text),
             Inbound::Binary(data) => self.handler.binary(data),
-            Inbound::Ping(data) => self.outbox.send(frame::pong(&data)),
-            Inbound::Pong => {}
+            Inbound::Ping(data) => {
+                if self.handler.counts() {
+                    self.outbox.send(frame::pong(&data));
+                }
+            }
+            // A message that has begun is read on: to leave a part out would make another message of it.
+            Inbound::Pong | Inbound::Part => {
+                let _admitted = self.handler.counts();
+            }
             Inbound::Close(code) => self.outbox.finish([frame::close(code)]),
         }
     }

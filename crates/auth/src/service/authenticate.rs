@@ -1,16 +1,22 @@
 //! Who is calling: the check that every request goes through.
 
+use kernel::Timestamp;
+
 use super::AuthService;
 use crate::caller::{Caller, Lookup, digest};
 use crate::error::AuthError;
 use crate::ports::AccountKey;
+use crate::session::SessionId;
 use crate::token::{AccessClaims, TokenRefusal};
 
+/// Whoever waits for a token's end looks again so often: as soon as news of it is promised.
+const LOOK_MS: i64 = 1_000;
 /// Our own tokens have about 450 bytes; a longer text is none of them and is not worth hashing.
 const TOKEN_BYTES_MAX: usize = 2_048;
 
 impl AuthService {
-    /// Who bears this access token. Asks no store for a token seen within the last minute.
+    /// Who bears this access token. Asks no store for a token that was good [`RECHECK_MS`](crate::session::RECHECK_MS)
+    /// ago or less.
     pub async fn authenticate(&self, bearer: &str) -> Result<Caller, AuthError> {
         if bearer.len() > TOKEN_BYTES_MAX {
             return Err(AuthError::Unauthorized);
@@ -31,6 +37,26 @@ impl AuthService {
         let caller = self.live_caller(&claims).await?;
         self.callers.remember(token, caller, epoch, now);
         Ok(caller)
+    }
+
+    /// Whether it is known here that a session has ended. Asks no store: what it does not know may have ended.
+    pub fn has_ended(&self, session: SessionId) -> bool {
+        self.callers.has_ended(session)
+    }
+
+    /// Waits until a token that was good is worth nothing any more, and says why. A store that does not answer proves
+    /// nothing.
+    pub async fn until_over(&self, bearer: &str) -> AuthError {
+        let mut expires_at = Timestamp::from_millis(i64::MAX);
+        loop {
+            match self.authenticate(bearer).await {
+                Ok(caller) => expires_at = caller.expires_at,
+                Err(AuthError::Port(_)) => {}
+                Err(over) => return over,
+            }
+            let look_at = self.now().plus_millis(LOOK_MS);
+            self.parts.clock.sleep_until(look_at.min(expires_at)).await;
+        }
     }
 
     /// The caller, if session and user are still good. The role is the user's present one, not the token's.

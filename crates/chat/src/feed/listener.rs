@@ -7,7 +7,7 @@ use futures::future::{Either, select};
 use futures::stream::BoxStream;
 
 use super::FeedItem;
-use super::reading::{add_authors, catch_up, read_texts};
+use super::reading::{add_authors, catch_up_with_texts, read_texts};
 use super::registry::Feed;
 use super::state::Source;
 use crate::event::{Event, Frame};
@@ -63,11 +63,9 @@ async fn follow(inner: &Arc<Inner>, feed: &Arc<Feed>, signals: &mut Signals) -> 
 }
 
 async fn read_hole(inner: &Inner, feed: &Feed) {
-    if let Err(error) = catch_up(inner, feed).await {
+    if let Err(error) = catch_up_with_texts(inner, feed).await {
         tracing::warn!(%error, "a hole was not read; the next look at the heads tries again");
     }
-    let behind = feed.state().take_behind();
-    read_texts(inner, feed, behind).await;
 }
 
 async fn take(inner: &Inner, feed: &Feed, frame: Arc<Frame>) {

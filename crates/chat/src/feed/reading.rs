@@ -118,6 +118,14 @@ pub(super) async fn catch_up(inner: &Inner, feed: &Feed) -> Result<(), PortError
     read
 }
 
+/// The same, and the text of replies that have grown meanwhile.
+pub(super) async fn catch_up_with_texts(inner: &Inner, feed: &Feed) -> Result<(), PortError> {
+    let read = catch_up(inner, feed).await;
+    let behind = feed.state().take_behind();
+    read_texts(inner, feed, behind).await;
+    read
+}
+
 async fn read_on(inner: &Inner, feed: &Feed) -> Result<(), PortError> {
     loop {
         let from = feed.state().head();

@@ -64,6 +64,11 @@ impl Feeds {
         Place { feeds: Arc::clone(self), feed, id: self.handles.fetch_add(1, Ordering::Relaxed) }
     }
 
+    /// The feed of a conversation, if somebody here watches it.
+    pub(super) fn of(&self, conversation: &ConversationId) -> Option<Arc<Feed>> {
+        self.entries().get(conversation).map(|entry| Arc::clone(&entry.feed))
+    }
+
     pub(super) fn count(&self) -> usize {
         self.entries().len()
     }
@@ -130,6 +135,11 @@ impl Feed {
         }));
         *has_begun = true;
         Ok(())
+    }
+
+    /// Whether it stands in the log; waits for whoever puts it there just now.
+    pub(super) async fn has_begun(&self) -> bool {
+        *self.has_begun.lock().await
     }
 
     /// The bus may have lost something: the next look at the heads tells.

@@ -180,6 +180,7 @@ impl ChatService {
                 self.inner.give_back(plan.reply_id);
                 match refused {
                     ExchangeOutcome::Repeated { .. } => {
+                        self.inner.bid_look(&conversation.id).await;
                         self.replay(&conversation.id, user, &draft).await?.ok_or(ChatError::NotFound)
                     }
                     ExchangeOutcome::ReplyInProgress => Err(ChatError::ReplyInProgress),
@@ -189,9 +190,10 @@ impl ChatService {
                 }
             }
             // Whether it was written is unknown: the guard goes, so that the sweep ends what was begun, and the
-            // hold is freed where nothing was.
+            // hold is freed where nothing was. Watchers look.
             Err(error) => {
                 self.inner.give_back(plan.reply_id);
+                self.inner.bid_look(&conversation.id).await;
                 Err(error.into())
             }
         }

@@ -9,6 +9,7 @@ use super::ChatService;
 use crate::conversation::ConversationKind;
 use crate::error::{ChatError, Forbidden};
 use crate::event::Frame;
+use crate::feed;
 use crate::message::{Author, Message, MessageStatus};
 use crate::ports::BusSignal;
 use crate::room::Standing;
@@ -36,8 +37,31 @@ impl ChatService {
 
     /// Stops the reply that this id names; or what the message that it names has set in motion, also where no reply
     /// has begun yet. For who asked, and in rooms for who keeps order.
+    ///
+    /// `Stopped` is answered when the watchers of this instance have been told of the end: what they get after the
+    /// answer has no text of the reply any more.
     pub async fn stop(&self, user: UserId, id: MessageId) -> Result<StopState, ChatError> {
         let (message, standing) = self.seen(user, id).await?;
+        let conversation = message.conversation_id.clone();
+        let state = self.stop_seen(user, message, &standing).await?;
+        if state != StopState::Stopped {
+            return Ok(state);
+        }
+        match feed::deliver_log(&self.inner, &conversation).await {
+            Ok(()) => Ok(StopState::Stopped),
+            Err(error) => {
+                tracing::warn!(%error, "watchers could not be told of a stopped reply's end yet");
+                Ok(StopState::Stopping)
+            }
+        }
+    }
+
+    async fn stop_seen(
+        &self,
+        user: UserId,
+        message: Message,
+        standing: &Standing,
+    ) -> Result<StopState, ChatError> {
         if standing.kind == ConversationKind::Session {
             return self.stop_reply(&self.reply_of(message).await?).await;
         }

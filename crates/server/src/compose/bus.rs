@@ -7,8 +7,8 @@ use adapter_memory::{
     MemoryBroadcaster, MemoryPresence, MemoryRateLimiter, MemoryRevocationFeed, MemoryStreamBuffer,
 };
 use adapter_redis::{
-    RedisBroadcaster, RedisConnection, RedisLimits, RedisPresence, RedisRateLimiter, RedisRevocationFeed,
-    RedisStreamBuffer,
+    Channels, RedisBroadcaster, RedisConnection, RedisLimits, RedisPresence, RedisRateLimiter,
+    RedisRevocationFeed, RedisStreamBuffer,
 };
 use anyhow::Context;
 use auth::FallbackRateLimiter;
@@ -54,7 +54,24 @@ impl Bus {
         };
         let redis =
             RedisConnection::connect(&config.bus.url, &config.bus.prefix, limits).context("bus.url")?;
-        Ok(Self::in_redis(redis))
+        let channels = if config.bus.sharded { Channels::Sharded } else { Channels::Plain };
+        Ok(Self::in_redis(redis.on_channels(channels)))
+    }
+
+    /// Refuses a Redis that cannot carry the bus as it is configured. One that does not answer is not waited for.
+    pub(super) async fn refuse_unfit(&self) -> anyhow::Result<()> {
+        let Some(redis) = &self.redis else { return Ok(()) };
+        match redis.has_channels().await {
+            Ok(true) => Ok(()),
+            Ok(false) => anyhow::bail!(
+                "bus.sharded needs a Redis that knows SPUBLISH and SSUBSCRIBE, which came with Redis 7.0: the one of \
+                 bus.url does not. Upgrade it, or set bus.sharded = false"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, "redis was not asked whether it has sharded channels");
+                Ok(())
+            }
+        }
     }
 
     fn in_process() -> Self {

@@ -25,13 +25,7 @@ pub struct Finding {
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let clock: std::sync::Arc<dyn kernel::Clock> = std::sync::Arc::new(SystemClock::default());
     let mut findings = vec![data(config), secrets(config), store(config).await, library_and_index().await];
-    findings.push(match Bus::open(config) {
-        Ok(bus) => match bus.check() {
-            Some(check) => answer("bus", &check).await,
-            None => well("bus", "in this process".to_owned()),
-        },
-        Err(error) => unwell("bus", &error),
-    });
+    findings.push(bus(config).await);
     findings.push(match model::open(config, &clock) {
         Ok(_) if config.is_offline_model() => well("model", "the offline model".to_owned()),
         Ok(model) => answer("model", &model::check(model)).await,
@@ -75,6 +69,19 @@ async fn store(config: &Config) -> Finding {
     };
     stores.close().await;
     finding
+}
+
+async fn bus(config: &Config) -> Finding {
+    let bus = match Bus::open(config) {
+        Ok(bus) => bus,
+        Err(error) => return unwell("bus", &error),
+    };
+    let Some(check) = bus.check() else { return well("bus", "in this process".to_owned()) };
+    let finding = answer("bus", &check).await;
+    match bus.refuse_unfit().await {
+        Err(error) if finding.is_well => unwell("bus", &error),
+        Ok(()) | Err(_) => finding,
+    }
 }
 
 async fn library_and_index() -> Finding {

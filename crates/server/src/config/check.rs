@@ -26,6 +26,7 @@ impl Config {
     pub fn check(&self) -> Result<(), InvalidConfig> {
         let mut problems = Vec::new();
         self.check_schemes(&mut problems);
+        self.check_bus(&mut problems);
         self.check_replicas(&mut problems);
         self.check_secrets(&mut problems);
         self.check_sizes(&mut problems);
@@ -71,6 +72,12 @@ impl Config {
             if !accepted.iter().any(|scheme| url.starts_with(scheme)) {
                 problems.push(format!("{key} must begin with one of: {}", accepted.join(" ")));
             }
+        }
+    }
+
+    fn check_bus(&self, problems: &mut Vec<String>) {
+        if self.bus.sharded && self.bus.url.starts_with("memory:") {
+            problems.push("bus.sharded needs Redis: bus.url is memory".to_owned());
         }
     }
 

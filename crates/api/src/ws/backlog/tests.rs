@@ -49,12 +49,16 @@ fn delta(offset: u32, text: &str) -> Rc<Packet> {
 
 /// The packet of the reply's end, which has the whole text.
 fn end(text: &str) -> Rc<Packet> {
+    end_of(text, EndReason::Done, 1)
+}
+
+fn end_of(text: &str, why: EndReason, generation: u32) -> Rc<Packet> {
     let room = "r".parse().unwrap();
     let author = Author::Character("classics_kongzi".parse().unwrap());
     let at = Timestamp::from_millis(0);
     let message = Message { content: text.to_owned(), ..Message::blank(reply(), room, 1, author, at) };
-    let (why, length, crc32) = (EndReason::Done, 0, 0);
-    let body = EventBody::AiEnd { message_id: reply(), generation: 1, why, length, crc32 };
+    let (length, crc32) = (0, 0);
+    let body = EventBody::AiEnd { message_id: reply(), generation, why, length, crc32 };
     let event = Event { seq: 2, body, created_at: at, message: Some(message), author: None };
     let batch = Arc::new(Batch { position: 2, item: FeedItem::Events(vec![event]) });
     Outgoing::ending(vec![b'e'; 100].into(), batch).packet()
@@ -181,4 +185,42 @@ fn who_does_not_read_is_too_slow_but_one_large_push_is_not() {
     let mut backlog = Backlog::default();
     backlog.add_reply(vec![0; BYTES_MAX + 1].into());
     assert_eq!(backlog.add_push(&durable(1), &texts), Crowding::Bearable);
+}
+
+#[test]
+fn the_answer_to_a_stop_overtakes_no_text_of_a_crowded_client() {
+    // Whether the rest is written before its end is known, or after.
+    for is_written_early in [true, false] {
+        let (feed, texts) = room("学而");
+        let mut backlog = Backlog::default();
+        let _ = backlog.add_push(&delta(0, "学"), &texts);
+        fill(&mut backlog, &texts, CROWDED_BYTES + 1_024);
+        let _ = backlog.add_push(&delta(1, "而"), &texts);
+        *feed.0.lock().unwrap() = None;
+        let mut written = if is_written_early { drain(&mut backlog) } else { Vec::new() };
+        // The end is delivered before a stop is answered.
+        let _ = backlog.add_push(&end_of("学而时习之", EndReason::Stopped, 1), &texts);
+        backlog.add_reply(r#"{"state":"stopped"}"#.into());
+        written.extend(drain(&mut backlog));
+        assert!(written.ends_with(br#"{"state":"stopped"}"#));
+        assert_eq!(deltas(&written).len(), 2);
+    }
+}
+
+#[test]
+fn a_reply_that_was_lost_is_not_waited_for() {
+    for is_written_early in [true, false] {
+        let (feed, texts) = room("学而");
+        let mut backlog = Backlog::default();
+        fill(&mut backlog, &texts, CROWDED_BYTES + 1_024);
+        let _ = backlog.add_push(&delta(0, "学而"), &texts);
+        *feed.0.lock().unwrap() = None;
+        if is_written_early {
+            assert_eq!(deltas(&drain(&mut backlog)), []);
+        }
+        // Another instance ended it, one generation higher, and its end tells the text.
+        let _ = backlog.add_push(&end_of("学", EndReason::Lost, 2), &texts);
+        assert_eq!(deltas(&drain(&mut backlog)), []);
+        assert!(backlog.owed.is_empty());
+    }
 }
