@@ -1,18 +1,20 @@
 //! Chat and billing on a real database, with a scripted model and a clock that the test drives.
 
+mod listening;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::{MemoryBroadcaster, MemoryPresence, MemoryStreamBuffer};
-use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlRooms, SqlTurns};
+use adapter_sql::{
+    SqlBlocks, SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlReports, SqlRooms, SqlTurns,
+};
 use async_trait::async_trait;
 use billing::{BillingService, BillingSettings, Price, PriceTable};
-use chat::event::Frame;
 use chat::ports::{
-    BusSignal, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel,
-    Retrieved,
+    EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel, Retrieved,
 };
 use chat::{
     Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, ConversationId,
@@ -21,15 +23,16 @@ use chat::{
 };
 use futures::StreamExt;
 use futures::future::{Either, select};
-use futures::stream::BoxStream;
 use kernel::{Credits, Id, Ids, ManualClock, MessageId, PortError, SeededEntropy, Tariff, Timestamp, UserId};
 use server::bridge::BillingMeter;
 use server::system::TrackedTasks;
 use tokio::runtime::Handle;
 
+pub use listening::Listening;
+
 use crate::backends::Backend;
 use crate::fakes::scripted_model::{Calls, ScriptedModel};
-use crate::fakes::society::{Cast, Society, Turnstile};
+use crate::fakes::society::{Cast, SameLevel, Society, Turnstile};
 
 /// Credits of a new account.
 pub const WELCOME: i64 = 1_000_000;
@@ -57,6 +60,8 @@ pub struct House {
     pub turnstile: Arc<Turnstile>,
     /// What others see of people, which a test may lose.
     pub society: Arc<Society>,
+    /// How far everybody has come.
+    pub level: Arc<SameLevel>,
     /// What carries frames, text and presence.
     pub live: Live,
     seed: u64,
@@ -130,9 +135,11 @@ impl House {
             gather_ms: 0,
         };
         let (turnstile, society) = (Arc::<Turnstile>::default(), Arc::<Society>::default());
+        let level = Arc::<SameLevel>::default();
         let ports = ChatPorts {
             throttle: turnstile.clone(),
             people: society.clone(),
+            levels: level.clone(),
             ..ports_on(backend, Arc::new(model), &billing, &live)
         };
         let chat = ChatService::new(ports, runtime, settings);
@@ -145,6 +152,7 @@ impl House {
             user: ids.next(),
             turnstile,
             society,
+            level,
             live,
             seed,
         }
@@ -245,32 +253,6 @@ impl House {
     }
 }
 
-/// Frames of a conversation, one after the other.
-pub struct Listening {
-    signals: BoxStream<'static, BusSignal>,
-    clock: Arc<ManualClock>,
-}
-
-impl Listening {
-    /// The next frame.
-    pub async fn frame(&mut self) -> Frame {
-        match driven(&self.clock, self.signals.next()).await {
-            Some(BusSignal::Frame(frame)) => Frame::clone(&frame),
-            other => panic!("the bus in memory loses nothing here: {other:?}"),
-        }
-    }
-
-    /// The next frame that is wanted; others are passed over.
-    pub async fn until(&mut self, is_wanted: impl Fn(&Frame) -> bool) -> Frame {
-        loop {
-            let frame = self.frame().await;
-            if is_wanted(&frame) {
-                return frame;
-            }
-        }
-    }
-}
-
 /// The text that a watcher puts together, by the rule for deltas.
 pub fn text_of(frames: &[ReplyFrame]) -> String {
     let mut text: Vec<u16> = Vec::new();
@@ -334,6 +316,10 @@ fn ports_on(
         turns: Arc::new(SqlTurns::new(backend.store.clone())),
         presence: live.presence.clone(),
         people: Arc::new(Society::default()),
+        bans: Arc::new(SqlRooms::new(backend.store.clone())),
+        blocks: Arc::new(SqlBlocks::new(backend.store.clone())),
+        reports: Arc::new(SqlReports::new(backend.store.clone())),
+        levels: Arc::new(SameLevel::default()),
     }
 }
 

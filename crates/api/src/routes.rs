@@ -2,6 +2,7 @@
 
 pub(crate) mod admin_rooms;
 pub(crate) mod billing;
+pub(crate) mod blocks;
 pub(crate) mod characters;
 pub(crate) mod events;
 pub(crate) mod gateway;
@@ -10,6 +11,8 @@ pub(crate) mod knowledge;
 pub(crate) mod message_marks;
 pub(crate) mod messages;
 pub(crate) mod operations;
+pub(crate) mod reports;
+pub(crate) mod room_bans;
 pub(crate) mod room_members;
 pub(crate) mod room_messages;
 pub(crate) mod rooms;

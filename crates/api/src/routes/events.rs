@@ -1,6 +1,7 @@
 //! The events of a conversation over plain HTTP: as a long poll, and as an event stream.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, Responder, get, web};
@@ -90,8 +91,13 @@ pub(crate) struct EventsData<'a> {
 }
 
 impl<'a> EventsData<'a> {
-    fn of(recovery: &'a Recovery, room: &'a ConversationId, writer: &'a EventWriter) -> Self {
-        let view = |event| writer.view(room, event, Delivery::Recovered);
+    fn of(
+        recovery: &'a Recovery,
+        room: &'a ConversationId,
+        writer: &'a EventWriter,
+        blocked: &[UserId],
+    ) -> Self {
+        let view = |event| writer.view(room, event, Delivery::Recovered).hidden_if_by(blocked);
         Self {
             epoch: &recovery.epoch,
             head: recovery.head,
@@ -106,7 +112,7 @@ impl<'a> EventsData<'a> {
 #[utoipa::path(tag = "聊天室", summary = "会话、小队或聊天室的事件",
     description = "用不了 WebSocket 时的办法。有新的事件立即回答，没有就等到有或 `wait` 秒。带 `Accept: text/event-stream` 时\
 是事件流：先是 `event: recovery`（`epoch`、`head`、`reset`、`streams`），以后每个事件一个 `data:`，`id` 是序号，可用 \
-`Last-Event-ID` 续接。",
+`Last-Event-ID` 续接。自己屏蔽了的人说的话没有正文，标为 `hidden`，序号照旧连续。",
     params(
         ("id" = String, Path, description = "会话、小队或聊天室的编号"),
         EventsQuery,
@@ -192,14 +198,16 @@ impl Ground {
                 ClientPlace { since: query.since.or_else(|| last_event(request)), epoch: query.epoch };
             let first = watch.recover(&place).await?;
             let stopping = self.stopping.get_ref().clone();
-            let mut reader = Reader::new(watch, room, writer, stopping);
+            let blocked = self.chat.hidden_from(user).await?;
+            let mut reader = Reader::new(watch, room, writer, (stopping, blocked));
             reader.catch_up(first, true);
             return Ok(event_stream::respond(beating(reader.pieces(), HEARTBEAT, Beats::AtOnce)));
         }
         let place = ClientPlace { since: query.since, epoch: query.epoch };
         let wait = Duration::from_secs(query.wait.unwrap_or(0).min(WAIT_SECONDS_MAX));
         let recovery = self.poll(&mut watch, (user, &room), &place, wait).await?;
-        Ok(Reply::new(EventsData::of(&recovery, &room, &writer)).respond_to(request))
+        let blocked = self.chat.hidden_from(user).await?;
+        Ok(Reply::new(EventsData::of(&recovery, &room, &writer, &blocked)).respond_to(request))
     }
 
     /// What is after the place; if that is nothing, waits for something.
@@ -237,6 +245,8 @@ struct Reader {
     room: ConversationId,
     writer: EventWriter,
     stopping: Stopping,
+    /// Whose words are hidden from the reader.
+    blocked: Arc<[UserId]>,
     pieces: VecDeque<Bytes>,
     /// The last seq that was written.
     last: u64,
@@ -261,9 +271,14 @@ struct RecoveryData<'a> {
 }
 
 impl Reader {
-    fn new(watch: EventWatch, room: ConversationId, writer: EventWriter, stopping: Stopping) -> Self {
+    fn new(
+        watch: EventWatch,
+        room: ConversationId,
+        writer: EventWriter,
+        (stopping, blocked): (Stopping, Arc<[UserId]>),
+    ) -> Self {
         let (pieces, epoch) = (VecDeque::new(), String::new());
-        Self { watch, room, writer, stopping, pieces, last: 0, epoch, next: Step::Wait }
+        Self { watch, room, writer, stopping, blocked, pieces, last: 0, epoch, next: Step::Wait }
     }
 
     fn pieces(self) -> impl Stream<Item = Bytes> + 'static {
@@ -305,7 +320,10 @@ impl Reader {
     async fn recover(&mut self) {
         let place = ClientPlace { since: Some(self.last), epoch: Some(self.epoch.clone()) };
         match self.watch.recover(&place).await {
-            Ok(recovery) => self.catch_up(recovery, false),
+            Ok(recovery) => {
+                self.look_up_blocked().await;
+                self.catch_up(recovery, false);
+            }
             Err(problem) => {
                 // The client comes back with the last id that it got.
                 tracing::warn!(error.slug = problem.slug().as_str(), "an event stream could not go on");
@@ -320,9 +338,25 @@ impl Reader {
             Either::Right(((), _)) => News::Over,
         };
         match news {
-            News::Events(batch) => self.follow(events_of(&batch)),
+            News::Events(batch) => {
+                self.look_up_blocked().await;
+                self.follow(events_of(&batch));
+            }
             News::Lagged => self.next = Step::Recover,
             News::Over => self.next = Step::End,
+        }
+    }
+
+    /// A stream may outlast many changes of the list. Where it cannot be read, the last one holds.
+    async fn look_up_blocked(&mut self) {
+        match self.watch.hidden().await {
+            Ok(blocked) => self.blocked = blocked,
+            Err(problem) => {
+                tracing::warn!(
+                    error.slug = problem.slug().as_str(),
+                    "whom a reader has blocked was not read"
+                );
+            }
         }
     }
 
@@ -342,7 +376,8 @@ impl Reader {
     fn event(&mut self, event: &Event) {
         let mut out = format!("id: {}\ndata: ", event.seq).into_bytes();
         // There are no deltas here, so every end tells its whole text.
-        write(&mut out, &self.writer.view(&self.room, event, Delivery::Recovered));
+        let view = self.writer.view(&self.room, event, Delivery::Recovered);
+        write(&mut out, &view.hidden_if_by(&self.blocked));
         out.extend_from_slice(b"\n\n");
         self.pieces.push_back(out.into());
         self.last = event.seq;
