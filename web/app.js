@@ -133,10 +133,10 @@ function route() {
   if (!stage) return;
   const match = /^#\/s\/([A-Za-z0-9_%-]{1,100})$/.exec(location.hash);
   const sessionId = match ? match[1] : null;
-  const room = /^#\/r\/([A-Za-z0-9_%-]{1,100})$/.exec(location.hash);
+  const room = /^#\/r\/([A-Za-z0-9_%-]{1,100})(?:\?code=([A-Za-z0-9]{1,64}))?$/.exec(location.hash);
   page?.destroy();
   if (sessionId) page = new ChatPage(sessionId);
-  else page = room ? new RoomPage(room[1]) : new Gallery();
+  else page = room ? new RoomPage(room[1], room[2]) : new Gallery();
   stage.replaceChildren(page.element);
   sidebar.select(sessionId);
   closeMenu();

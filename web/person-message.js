@@ -7,8 +7,11 @@ import { t } from "./i18n.js";
 const RECALL_MS = 120000;
 
 export class PersonMessage {
-  constructor(message, { isOwn, onRecall, onLike }) {
+  constructor(message, { isOwn, onRecall, onLike, onBlock, onReport, isBlocked }) {
     this.isOwn = isOwn;
+    this.onBlock = onBlock;
+    this.onReport = onReport;
+    this.isBlocked = isBlocked;
     this.onRecall = onRecall;
     this.onLike = onLike;
     this.text = h("p", { class: "text" });
@@ -26,18 +29,28 @@ export class PersonMessage {
     return false;
   }
 
+  get isRecalled() {
+    return this.message.status === "recalled";
+  }
+
+  // By the server, which left the words out, or by the list that this page has.
+  get isHidden() {
+    return Boolean(this.message.hidden || this.isBlocked?.());
+  }
+
   update(message) {
     this.message = { ...this.message, ...message };
-    const recalled = this.message.status === "recalled";
-    this.text.textContent = recalled ? "" : this.message.content;
-    this.text.hidden = recalled;
-    if (recalled) this.showNote(t("recalled"));
+    const { isRecalled, isHidden } = this;
+    this.text.textContent = isRecalled || isHidden ? "" : this.message.content;
+    this.text.hidden = isRecalled || isHidden;
+    if (isRecalled) this.showNote(t("recalled"));
+    else if (isHidden) this.showNote(t("fromBlocked"), this.isBlocked?.() && t("unblock"), this.onBlock);
     this.showTime(this.message.timestamp);
     this.showLikes();
   }
 
   showTime(millis) {
-    this.note.hidden = this.message.status !== "recalled";
+    this.note.hidden = !(this.isRecalled || this.isHidden);
     this.time.dateTime = new Date(millis).toISOString();
     this.time.textContent = clockTime(millis);
     this.text.title = fullTime(millis);
@@ -49,14 +62,19 @@ export class PersonMessage {
   }
 
   showLikes() {
-    const { totalLikes, isLikedByMe, status, timestamp } = this.message;
+    const { totalLikes, isLikedByMe, timestamp } = this.message;
     const parts = [this.time];
-    if (this.onLike && status !== "recalled") {
+    const isShown = !this.isRecalled && !this.isHidden;
+    if (this.onLike && isShown) {
       const label = t("like", { count: totalLikes ?? 0 });
       parts.push(h("button", { type: "button", class: "foot-button", "aria-pressed": String(Boolean(isLikedByMe)), "aria-label": label, onclick: this.onLike }, `${isLikedByMe ? "♥" : "♡"} ${totalLikes || ""}`));
     }
-    if (this.isOwn && this.onRecall && status !== "recalled" && Date.now() - timestamp < RECALL_MS) {
+    if (this.isOwn && this.onRecall && !this.isRecalled && Date.now() - timestamp < RECALL_MS) {
       parts.push(h("button", { type: "button", class: "foot-button", onclick: this.onRecall }, t("recall")));
+    }
+    if (!this.isOwn && isShown && this.onBlock) {
+      parts.push(h("button", { type: "button", class: "foot-button", onclick: this.onBlock }, t("block")));
+      parts.push(h("button", { type: "button", class: "foot-button", onclick: this.onReport }, t("report")));
     }
     this.actions.replaceChildren(...parts);
   }

@@ -4,7 +4,10 @@ import { call, errorText, isSignedIn, randomId } from "./client.js";
 import { announce, avatar, h, icon, notice } from "./dom.js";
 import { clockTime, dayText, sameDay } from "./format.js";
 import { nameOf, t } from "./i18n.js";
+import { HouseMessage } from "./house-message.js";
+import { openInvitation } from "./invitation.js";
 import { Reply } from "./message.js";
+import { isBlocked, loadBlocked, openReport, setBlocked } from "./people.js";
 import { PersonMessage } from "./person-message.js";
 import { RoomLog } from "./room-log.js";
 import { socket } from "./socket.js";
@@ -17,8 +20,9 @@ const TYPING_FADES_MS = 6000;
 const drafts = new Map();
 
 export class RoomPage {
-  constructor(roomId) {
+  constructor(roomId, inviteCode) {
     this.roomId = roomId;
+    this.inviteCode = inviteCode;
     this.path = `/api/rooms/${encodeURIComponent(roomId)}`;
     this.leaving = new AbortController();
     this.views = new Map();
@@ -55,12 +59,15 @@ export class RoomPage {
       const { signal } = this;
       const me = await call("GET", "/api/user/profile", undefined, { signal });
       this.me = (me.user ?? me).userId;
+      await loadBlocked({ signal });
+      if (this.inviteCode) await this.acceptInvitation();
       let found = await call("GET", this.path, undefined, { signal });
       if (!found.userStatus?.isJoined) {
         await call("POST", `${this.path}/join`, {}, { signal });
         found = await call("GET", this.path, undefined, { signal });
       }
       this.room = found.room;
+      this.mayInvite = !found.room.isPublic && ["owner", "admin"].includes(found.userStatus?.role);
       this.showHead();
       this.setEnabled(true);
       this.fading = setInterval(() => this.showTyping(), 1000);
@@ -68,6 +75,13 @@ export class RoomPage {
     } catch (error) {
       if (!this.signal.aborted) this.showFailure(error);
     }
+  }
+
+  // The code has done its work once one is in: it does not stay in the address.
+  async acceptInvitation() {
+    await call("POST", `${this.path}/join`, { inviteCode: this.inviteCode }, { signal: this.signal });
+    this.inviteCode = null;
+    history.replaceState(null, "", `#/r/${this.roomId}`);
   }
 
   showFailure(error) {
@@ -83,9 +97,10 @@ export class RoomPage {
       return h("button", { type: "button", class: "face", title: t("mention", { name }), "aria-label": t("mention", { name }), onclick: () => this.mention(known) }, avatar(known, "small"), h("span", null, name));
     });
     this.onlineText = h("span", { class: "room-online" });
+    const invite = this.mayInvite && h("button", { type: "button", class: "face face-invite", onclick: () => openInvitation(this.path) }, t("invite"));
     this.head.replaceChildren(
       h("div", { class: "chat-title" }, h("h1", null, this.room.name, this.onlineText), h("p", null, this.room.description ?? "")),
-      h("div", { class: "faces", role: "group", "aria-label": t("whoSpeaks") }, ...faces),
+      h("div", { class: "faces", role: "group", "aria-label": t("whoSpeaks") }, ...faces, invite),
     );
     this.showOnline();
   }
@@ -170,10 +185,37 @@ export class RoomPage {
   }
 
   newView(message) {
-    if (message.fromType !== "ai") return new PersonMessage(message, { isOwn: message.fromUser?.userId === this.me, onRecall: () => this.recall(message.messageId), onLike: () => this.like(message.messageId) });
+    if (message.fromType === "system") return new HouseMessage(message);
+    if (message.fromType !== "ai") return this.personView(message);
     const reply = new Reply({ ...message, createTime: message.timestamp }, { ...characterOf(message.aiInfo?.characterId), ...message.aiInfo });
     reply.onDrawn = () => this.keepDown();
     return reply;
+  }
+
+  personView(message) {
+    const { messageId } = message;
+    const userId = message.fromUser?.userId;
+    return new PersonMessage(message, {
+      isOwn: userId === this.me,
+      onRecall: () => this.recall(messageId),
+      onLike: () => this.like(messageId),
+      onBlock: () => this.toggleBlocked(userId),
+      onReport: () => openReport(messageId),
+      isBlocked: () => isBlocked(userId),
+    });
+  }
+
+  // What the server left out while somebody was blocked is read anew.
+  async toggleBlocked(userId) {
+    const blocks = !isBlocked(userId);
+    try {
+      await setBlocked(userId, blocks);
+    } catch (error) {
+      notice(errorText(error));
+      return;
+    }
+    if (!blocks) await this.loadNewest();
+    else for (const view of this.views.values()) if (view.message.fromUser?.userId === userId) view.update({});
   }
 
   place(id, view) {
@@ -229,6 +271,7 @@ export class RoomPage {
 
   passed(frame) {
     if (frame.op === "room.typing") {
+      if (isBlocked(frame.userId)) return;
       this.typists.set(frame.userId, Date.now());
       this.showTyping();
     } else if (frame.op === "room.presence") {

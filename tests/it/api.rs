@@ -13,6 +13,7 @@ mod knowledge;
 mod limits;
 mod messages;
 mod model_failures;
+mod moderation;
 mod operations;
 mod ownership;
 mod profile;

@@ -3,6 +3,7 @@
 mod completion;
 mod ending;
 mod feeds;
+mod moderation;
 mod posting;
 mod recall;
 mod rooms;

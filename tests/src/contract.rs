@@ -1,9 +1,12 @@
 //! The contract suites: what every adapter of a port must do, one function per MUST.
 
+pub mod ban_list;
+pub mod block_store;
 pub mod books;
 pub mod broadcaster;
 pub mod conversation_store;
 pub mod event_log;
+pub mod event_log_announcements;
 pub mod event_log_likes;
 pub mod event_log_messages;
 pub mod event_log_reads;
@@ -18,6 +21,7 @@ pub mod password_hasher;
 pub mod people;
 pub mod rate_limiter;
 pub mod reply_model;
+pub mod report_store;
 pub mod revocation_feed;
 pub mod room_members;
 pub mod room_reads;

@@ -1,5 +1,6 @@
 //! Chat and billing on a real database, with a scripted model and a clock that the test drives.
 
+mod listening;
 mod ports;
 
 use std::future::Future;
@@ -10,8 +11,7 @@ use std::time::Duration;
 use adapter_memory::{MemoryBroadcaster, MemoryPresence, MemoryStreamBuffer};
 use adapter_sql::SqlEventLog;
 use billing::BillingService;
-use chat::event::Frame;
-use chat::ports::{BusSignal, EventLog, Exchange, ExchangeOutcome, NewQuestion, NewReply, Presence};
+use chat::ports::{EventLog, Exchange, ExchangeOutcome, NewQuestion, NewReply, Presence};
 use chat::{
     Asked, ChatError, ChatPorts, ChatRuntime, ChatService, ChatSettings, Conversation, ConversationId,
     ConversationKind, Lane, ModelCatalog, ModelLimits, NewRoom, Question, ReplyFrame, ReplyStream, Room,
@@ -19,14 +19,15 @@ use chat::{
 };
 use futures::StreamExt;
 use futures::future::{Either, select};
-use futures::stream::BoxStream;
 use kernel::{Credits, Id, Ids, ManualClock, MessageId, SeededEntropy, Tariff, Timestamp, UserId};
 use server::system::TrackedTasks;
 use tokio::runtime::Handle;
 
+pub use listening::Listening;
+
 use crate::backends::Backend;
 use crate::fakes::scripted_model::{Calls, ScriptedModel};
-use crate::fakes::society::{Society, Turnstile};
+use crate::fakes::society::{SameLevel, Society, Turnstile};
 
 use ports::{billing_on, ports_on};
 
@@ -56,6 +57,8 @@ pub struct House {
     pub turnstile: Arc<Turnstile>,
     /// What others see of people, which a test may lose.
     pub society: Arc<Society>,
+    /// How far everybody has come.
+    pub level: Arc<SameLevel>,
     /// What carries frames, text and presence.
     pub live: Live,
     seed: u64,
@@ -140,9 +143,11 @@ impl House {
             gather_ms: 0,
         };
         let (turnstile, society) = (Arc::<Turnstile>::default(), Arc::<Society>::default());
+        let level = Arc::<SameLevel>::default();
         let mut ports = ChatPorts {
             throttle: turnstile.clone(),
             people: society.clone(),
+            levels: level.clone(),
             ..ports_on(backend, Arc::new(model), &billing, &live)
         };
         change(&mut ports);
@@ -156,6 +161,7 @@ impl House {
             user: ids.next(),
             turnstile,
             society,
+            level,
             live,
             seed,
         }
@@ -253,32 +259,6 @@ impl House {
     /// Reads a stream to its end while the clock runs.
     pub async fn frames(&self, stream: ReplyStream) -> Vec<ReplyFrame> {
         driven(&self.clock, stream.collect()).await
-    }
-}
-
-/// Frames of a conversation, one after the other.
-pub struct Listening {
-    signals: BoxStream<'static, BusSignal>,
-    clock: Arc<ManualClock>,
-}
-
-impl Listening {
-    /// The next frame.
-    pub async fn frame(&mut self) -> Frame {
-        match driven(&self.clock, self.signals.next()).await {
-            Some(BusSignal::Frame(frame)) => Frame::clone(&frame),
-            other => panic!("the bus in memory loses nothing here: {other:?}"),
-        }
-    }
-
-    /// The next frame that is wanted; others are passed over.
-    pub async fn until(&mut self, is_wanted: impl Fn(&Frame) -> bool) -> Frame {
-        loop {
-            let frame = self.frame().await;
-            if is_wanted(&frame) {
-                return frame;
-            }
-        }
     }
 }
 

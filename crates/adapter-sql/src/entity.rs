@@ -1,5 +1,6 @@
 //! The tables as sea-orm sees them; private, since ports speak the domain's types.
 
+pub(crate) mod block;
 pub(crate) mod conversation;
 pub(crate) mod event;
 pub(crate) mod generation;

@@ -8,12 +8,14 @@ use chat::conversation::ConversationId;
 use chat::event::{Event, EventBody};
 use chat::message::Message;
 use chat::ports::{
-    AppendOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome, Head, HistoryPage, HistoryQuery, Like,
-    LikeOutcome, NewMessage, Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
+    AnnounceOutcome, Announcement, AppendOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome, Head,
+    HistoryPage, HistoryQuery, Like, LikeOutcome, NewMessage, Recall, RecallOutcome, ReplyEnd, ReplyStart,
+    StartOutcome,
 };
 use kernel::{MessageId, PortError, Timestamp, UserId};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
+use crate::append_announcement::append_announcement;
 use crate::append_end::append_end;
 use crate::append_exchange::append_exchange;
 use crate::append_like::{append_like, liked_by};
@@ -53,6 +55,11 @@ impl EventLog for SqlEventLog {
 
     async fn append(&self, message: &NewMessage) -> Result<AppendOutcome, PortError> {
         self.people.append(message.clone()).await
+    }
+
+    async fn append_announcement(&self, announcement: &Announcement) -> Result<AnnounceOutcome, PortError> {
+        let (store, announcement) = (self.store.clone(), announcement.clone());
+        detached(async move { append_announcement(&store, announcement).await }).await
     }
 
     async fn append_start(&self, start: &ReplyStart) -> Result<StartOutcome, PortError> {

@@ -22,6 +22,7 @@
 //! the net below that rule. Entities are private; ports speak the domain's types.
 
 mod append;
+mod append_announcement;
 mod append_end;
 mod append_exchange;
 mod append_like;
@@ -29,6 +30,7 @@ mod append_message;
 mod append_recall;
 mod append_start;
 mod batch_sql;
+mod blocks;
 mod conversations;
 mod detached;
 mod entity;
@@ -43,6 +45,7 @@ mod login_log;
 mod message_row;
 mod options;
 mod postgres;
+mod reports;
 mod rooms;
 mod sessions;
 mod sqlite;
@@ -51,12 +54,14 @@ mod turns;
 mod users;
 mod words;
 
+pub use blocks::SqlBlocks;
 pub use conversations::SqlConversations;
 pub use event_log::SqlEventLog;
 pub use generations::SqlGenerations;
 pub use ledger::SqlLedger;
 pub use login_log::SqlLoginLog;
 pub use options::SqlOptions;
+pub use reports::SqlReports;
 pub use rooms::SqlRooms;
 pub use sessions::SqlSessions;
 pub use store::{SqlStore, Write};

@@ -173,6 +173,7 @@ fn read_author(user: Option<Uuid>, character: Option<String>) -> Result<Author, 
     match (user, character) {
         (Some(user), None) => Ok(Author::User(Id::from_uuid(user))),
         (None, Some(character)) => Ok(Author::Character(read_character_id(&character)?)),
-        (Some(_), Some(_)) | (None, None) => Err(corrupt("messages.author_user")),
+        (None, None) => Ok(Author::System),
+        (Some(_), Some(_)) => Err(corrupt("messages.author_user")),
     }
 }

@@ -3,6 +3,7 @@
 //! Whatever changes who is in a room locks the conversation's row first, as an append does: the limit of members
 //! holds, and the `member` event gets its place in commit order.
 
+mod bans;
 mod create;
 mod list;
 mod membership;
@@ -14,7 +15,7 @@ use chat::conversation::ConversationId;
 use chat::ports::{
     Join, JoinOutcome, MemberChange, Once, RoomChange, RoomCreateOutcome, RoomQuery, RoomStore, RoomSummary,
 };
-use chat::room::{Member, MemberAction, Room, Standing};
+use chat::room::{Member, MemberAction, MemberState, Room, Standing};
 use kernel::{Page, PageRequest, PortError, Timestamp, UserId};
 use sea_orm::ConnectionTrait;
 
@@ -114,7 +115,7 @@ impl RoomStore for SqlRooms {
     }
 
     async fn members(&self, id: &ConversationId, page: PageRequest) -> Result<Page<Member>, PortError> {
-        list::members(self.store.reader(), id, page).await
+        list::members(self.store.reader(), id, MemberState::Joined, page).await
     }
 
     async fn mark_read(&self, id: &ConversationId, user: UserId, seq: u64) -> Result<Option<u64>, PortError> {

@@ -24,7 +24,7 @@ pub enum Delivery {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum EventView<'a> {
-    /// 用户说了话。
+    /// 用户说了话，或运营者发了公告。
     Message(Box<MessageEvent<'a>>),
     /// 撤回。
     Recall(RecallEvent<'a>),
@@ -36,6 +36,16 @@ pub enum EventView<'a> {
     AiStart(Box<AiStartEvent<'a>>),
     /// 回答结束。
     AiEnd(Box<AiEndEvent<'a>>),
+}
+
+impl EventView<'_> {
+    /// The same without what somebody said whom the viewer has blocked. The event stays.
+    pub fn hidden_if_by(mut self, blocked: &[UserId]) -> Self {
+        if let Self::Message(event) = &mut self {
+            event.message = event.message.take().map(|message| message.hidden_if_by(blocked));
+        }
+        self
+    }
 }
 
 /// 用户说了话。
@@ -359,7 +369,7 @@ struct End {
 fn speaker(message: &Message) -> Option<&CharacterId> {
     match &message.author {
         Author::Character(character) => Some(character),
-        Author::User(_) => None,
+        Author::User(_) | Author::System => None,
     }
 }
 

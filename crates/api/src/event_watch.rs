@@ -105,6 +105,11 @@ impl EventWatch {
         Ok(recovery)
     }
 
+    /// Whose words are hidden from the person who watches.
+    pub(crate) async fn hidden(&self) -> Result<Arc<[UserId]>, Problem> {
+        Ok(self.chat.hidden_from(self.notes.user).await?)
+    }
+
     /// Waits for what was not part of a recovery.
     pub(crate) async fn next(&self) -> News {
         loop {

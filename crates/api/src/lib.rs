@@ -61,8 +61,9 @@ use crate::problem::{Problem, Slug};
 use crate::room_message_view::Cast;
 use crate::routes::user::FreeCharacters;
 use crate::routes::{
-    admin_rooms, billing, characters, events, gateway, home as front_page, knowledge, message_marks,
-    messages, operations, room_members, room_messages, rooms, sessions, sign_in, sign_ins, squads, user,
+    admin_rooms, billing, blocks, characters, events, gateway, home as front_page, knowledge, message_marks,
+    messages, operations, reports, room_bans, room_members, room_messages, rooms, sessions, sign_in,
+    sign_ins, squads, user,
 };
 use crate::ws::Shard;
 
@@ -232,6 +233,10 @@ fn room_routes(config: &mut ServiceConfig<'_>) {
         .service(room_members::list_members)
         .service(room_members::remove_member)
         .service(room_members::mute_member)
+        .service(room_members::change_member)
+        .service(room_members::get_invitation)
+        .service(room_bans::list_bans)
+        .service(room_bans::lift_ban)
         .service(squads::ask_squad)
         .service(squads::list_squad_characters)
         .service(squads::list_squad_topics)
@@ -242,7 +247,20 @@ fn room_routes(config: &mut ServiceConfig<'_>) {
         .service(gateway::stream_chat)
         .service(front_page::list_cards)
         .service(front_page::list_swipers)
-        .service(admin_rooms::list_turns);
+        .service(admin_rooms::list_turns)
+        .service(admin_rooms::announce_in_room);
+    people_routes(config);
+}
+
+fn people_routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(blocks::list_blocks)
+        .service(blocks::block_user)
+        .service(blocks::unblock_user)
+        .service(reports::report_message)
+        .service(reports::report_user)
+        .service(reports::list_reports)
+        .service(reports::conclude_report);
 }
 
 /// Scripts of other sites may call us only where the operator named their origin.

@@ -150,6 +150,8 @@ pub enum RoleView {
     User,
     /// 角色。
     Assistant,
+    /// 运营者的公告。
+    System,
 }
 
 /// 一条消息的状态。
@@ -230,6 +232,7 @@ impl MessageView {
     pub fn of(message: Message, producer: &Producer) -> Self {
         let (role, character_id, aigc) = match &message.author {
             Author::User(_) => (RoleView::User, None, None),
+            Author::System => (RoleView::System, None, None),
             Author::Character(character) => {
                 (RoleView::Assistant, Some(character.to_string()), Some(Aigc::of(&message, producer)))
             }

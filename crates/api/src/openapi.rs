@@ -236,8 +236,13 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "change_password" => &[Slug::InvalidCredentials],
         "create_session" | "create_room" | "create_squad" => &[Slug::NotFound, Slug::IdempotencyConflict],
         "search" => &[Slug::NotFound],
-        "edit_room" | "edit_room_settings" | "close_room" | "join_room" | "leave_room" | "invite_to_room"
-        | "remove_member" | "mute_member" | "list_turns" => &[Slug::Forbidden],
+        "join_room" => &[Slug::Forbidden, Slug::LevelRequired],
+        "edit_room" | "edit_room_settings" | "close_room" | "leave_room" | "invite_to_room"
+        | "get_invitation" | "remove_member" | "mute_member" | "change_member" | "list_bans" | "lift_ban"
+        | "list_turns" | "list_reports" | "conclude_report" => &[Slug::Forbidden],
+        "announce_in_room" => &[Slug::Forbidden, Slug::IdempotencyConflict],
+        "block_user" => &[Slug::Forbidden, Slug::ValidationFailed],
+        "report_message" => &[Slug::MembershipRequired, Slug::Forbidden],
         "list_room_messages" | "list_members" | "mark_read" | "like_message" | "unlike_message" => {
             &[Slug::MembershipRequired, Slug::Forbidden]
         }

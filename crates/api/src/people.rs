@@ -57,6 +57,6 @@ impl Cards {
 fn person(message: &Message) -> Option<UserId> {
     match message.author {
         Author::User(user) => Some(user),
-        Author::Character(_) => None,
+        Author::Character(_) | Author::System => None,
     }
 }

@@ -59,6 +59,7 @@ registry! {
     Forbidden "forbidden" FORBIDDEN "没有权限" "You may not do this.";
     MembershipRequired "membership_required" FORBIDDEN "请先加入聊天室" "Join the room first.";
     CharacterLocked "character_locked" FORBIDDEN "这个角色尚未解锁" "This character is locked.";
+    LevelRequired "level_required" FORBIDDEN "等级不够，还不能加入这个聊天室" "Your level is too low to join this room.";
     NotFound "not_found" NOT_FOUND "没有找到" "There is no such thing.";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "这个地址不支持该请求方法" "This address does not take that method.";
     EmailTaken "email_taken" CONFLICT "这个邮箱已经注册，请直接登录" "This address is registered already: sign in instead.";

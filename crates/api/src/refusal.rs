@@ -4,6 +4,7 @@
 use actix_web::http::StatusCode;
 use auth::AuthError;
 use billing::BillingError;
+use chat::error::Forbidden;
 use chat::{ChatError, ContentError, Field, IDEMPOTENCY_KEY_CHARS_MAX, InvalidKey};
 use rag::{InvalidQuery, RagError};
 
@@ -60,7 +61,7 @@ impl From<ChatError> for Problem {
                 Self::new(Slug::InsufficientBalance).with_amounts(available.get(), needed.get())
             }
             ChatError::MembershipRequired => Self::new(Slug::MembershipRequired),
-            ChatError::Forbidden(_) => Self::new(Slug::Forbidden),
+            ChatError::Forbidden(reason) => Self::new(forbidden(reason)),
             ChatError::RecallWindowClosed => Self::new(Slug::RecallWindowClosed),
             ChatError::RoomFull { limit } => Self::new(Slug::RateLimited).used_up(limit, STREAM_RETRY_MS),
             ChatError::SquadSize => {
@@ -74,6 +75,20 @@ impl From<ChatError> for Problem {
             }
             ChatError::Port(error) => error.into(),
         }
+    }
+}
+
+fn forbidden(reason: Forbidden) -> Slug {
+    match reason {
+        Forbidden::LevelRequired { .. } => Slug::LevelRequired,
+        Forbidden::NotManager
+        | Forbidden::Banned
+        | Forbidden::Muted { .. }
+        | Forbidden::MembersFull
+        | Forbidden::NotAuthor
+        | Forbidden::Closed
+        | Forbidden::OwnerStays
+        | Forbidden::BlocksFull { .. } => Slug::Forbidden,
     }
 }
 
@@ -107,6 +122,10 @@ fn content_field(field: Field, error: ContentError) -> InvalidField {
         Field::MaxMembers => "settings.maxMembers",
         Field::AiResponseDelay => "settings.aiResponseDelay",
         Field::Payer => "settings.payer",
+        Field::RequireLevel => "requireLevel",
+        Field::Reason => "reason",
+        Field::Note => "note",
+        Field::User => "userId",
     };
     match error {
         ContentError::Blank => InvalidField::new(name, Rule::Blank),

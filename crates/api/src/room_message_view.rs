@@ -109,9 +109,13 @@ pub struct RoomMessageView<'a> {
     /// 说话的角色。
     #[serde(skip_serializing_if = "Option::is_none")]
     ai_info: Option<AiInfoView<'a>>,
-    /// 正文；已撤回的为空。
+    /// 正文；已撤回的和 `hidden` 的为空。
     #[schema(example = "学而时习之，不亦说乎？")]
     content: &'a str,
+    /// 为 `true` 时是自己屏蔽了的人说的，没有正文。推送对所有人相同，其中没有这个字段：客户端按
+    /// `/api/user/blocks` 自己隐藏。
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    hidden: bool,
     /// 回答的是哪条消息。
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -155,6 +159,7 @@ impl<'a> RoomMessageView<'a> {
             Author::Character(character) => {
                 ("ai", None, Some(cast.ai_info(character)), Some(Aigc::of(message, cast.producer())))
             }
+            Author::System => ("system", None, None, None),
         };
         Self {
             message_id: message.id,
@@ -163,6 +168,7 @@ impl<'a> RoomMessageView<'a> {
             from_user,
             ai_info,
             content: &message.content,
+            hidden: false,
             reply_to_message_id: message.reply_to,
             client_msg_id: message.client_msg_id.as_deref(),
             mentions: &message.mentions,
@@ -177,6 +183,18 @@ impl<'a> RoomMessageView<'a> {
         }
     }
 
+    /// The same without its words, if somebody said it whom the viewer has blocked. Its place stays, so that no seq
+    /// is missing.
+    pub fn hidden_if_by(mut self, blocked: &[UserId]) -> Self {
+        let is_blocked = self.from_user.as_ref().is_some_and(|user| blocked.contains(&user.user_id));
+        if is_blocked {
+            self.hidden = true;
+            self.content = "";
+            self.mentions = &[];
+        }
+        self
+    }
+
     /// The same as one person sees it over HTTP.
     pub fn liked_by_me(mut self, liked: bool) -> Self {
         self.is_liked_by_me = Some(liked);
@@ -185,7 +203,7 @@ impl<'a> RoomMessageView<'a> {
 }
 
 /// Who has gone since keeps their id and loses their name.
-fn from_user(user_id: UserId, card: Option<&UserCard>) -> FromUserView<'_> {
+pub(crate) fn from_user(user_id: UserId, card: Option<&UserCard>) -> FromUserView<'_> {
     match card {
         Some(card) => FromUserView { user_id, nick_name: &card.nick_name, avatar_url: &card.avatar_url },
         None => FromUserView { user_id, nick_name: "", avatar_url: "" },

@@ -116,7 +116,7 @@ pub(crate) struct RoomView<'a> {
     /// 各技能的经验倍数。
     #[schema(value_type = BTreeMap<String, f64>, example = json!({"classics_reading": 1.5}))]
     skill_bonus_multiplier: BTreeMap<&'a str, Factor>,
-    /// 成员需要的等级。
+    /// 加入需要的等级；0 和 1 是人人可以。
     #[schema(example = 0)]
     require_level: u32,
     /// 在这里的角色，按发言的次序。

@@ -2,7 +2,9 @@
 
 pub(crate) mod admin_rooms;
 pub(crate) mod billing;
+pub(crate) mod blocks;
 pub(crate) mod characters;
+mod event_reader;
 pub(crate) mod events;
 pub(crate) mod gateway;
 pub(crate) mod home;
@@ -10,6 +12,8 @@ pub(crate) mod knowledge;
 pub(crate) mod message_marks;
 pub(crate) mod messages;
 pub(crate) mod operations;
+pub(crate) mod reports;
+pub(crate) mod room_bans;
 pub(crate) mod room_members;
 pub(crate) mod room_messages;
 pub(crate) mod rooms;

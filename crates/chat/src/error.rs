@@ -53,6 +53,14 @@ pub enum Field {
     AiResponseDelay,
     /// Who pays for what a room's characters say.
     Payer,
+    /// Which level a room requires.
+    RequireLevel,
+    /// Why somebody reports.
+    Reason,
+    /// What an operator notes on a report.
+    Note,
+    /// The person that a request is about.
+    User,
 }
 
 /// Why something is not allowed.
@@ -82,6 +90,18 @@ pub enum Forbidden {
     /// The owner stays as long as the room is open.
     #[error("the owner closes the room instead")]
     OwnerStays,
+    /// The room takes nobody below this level.
+    #[error("the room requires level {level}")]
+    LevelRequired {
+        /// The level.
+        level: u32,
+    },
+    /// The person has blocked as many others as one can.
+    #[error("no more than {limit} people can be blocked")]
+    BlocksFull {
+        /// How many.
+        limit: u32,
+    },
 }
 
 /// What chat refuses.

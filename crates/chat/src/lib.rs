@@ -14,6 +14,7 @@
 //! - The log is the truth; frames on the bus and text in the stream buffer may be lost at any time.
 
 mod announcer;
+mod block_lists;
 pub mod catalog;
 pub mod content;
 pub mod conversation;
@@ -32,6 +33,7 @@ mod presence;
 pub mod prompt;
 mod recent_rooms;
 mod reply;
+pub mod report;
 pub mod room;
 mod running;
 pub mod service;
@@ -46,12 +48,13 @@ pub use generation::InstanceId;
 pub use idempotency::{IDEMPOTENCY_KEY_CHARS_MAX, IdempotencyKey, InvalidKey};
 pub use local_first::{Lane, LocalFirstBroadcaster, LocalFirstBuffer, local_first};
 pub use message::{Author, Citation, EndReason, Failure, Message, MessageStatus, MessageUsage};
+pub use report::{Report, ReportCase, ReportId, ReportState, ReportSubject, Ruling, Verdict};
 pub use room::{
     Member, MemberAction, MemberState, ModerationLevel, PayerRule, Role, Room, RoomProfile, RoomSettings,
     RoomStatistics, SkillBonus, Standing, TurnStrategy, UserCard,
 };
 pub use service::{
-    Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Completion, CompletionEvent, Created,
-    CreatedRoom, Draft, Joined, Liked, NewRoom, NewSquad, PostOrder, PostPlace, Posted, Question, RoomEdit,
-    RoomView, SessionSummary, SquadFailure, SquadFrame, StopState,
+    Actor, Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Completion, CompletionEvent, Created,
+    CreatedRoom, Draft, Joined, Liked, NewRoom, NewSquad, PostOrder, PostPlace, Posted, Question, Reported,
+    RoomEdit, RoomView, SessionSummary, SquadFailure, SquadFrame, StopState,
 };

@@ -13,6 +13,8 @@ pub enum Author {
     User(UserId),
     /// A character, by the model.
     Character(CharacterId),
+    /// The house: what an operator announces. It is nobody's, counts against nobody's rates, and is not answered.
+    System,
 }
 
 /// How a message stands.

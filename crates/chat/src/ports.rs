@@ -3,18 +3,21 @@
 mod append;
 mod live;
 mod model;
+mod moderation;
 mod needs;
 mod rooms;
 mod store;
 
 pub use append::{
-    AppendOutcome, Like, LikeOutcome, NewMessage, Recall, RecallOutcome, ReplyStart, StartOutcome,
+    AnnounceOutcome, Announcement, AppendOutcome, Like, LikeOutcome, NewMessage, Recall, RecallOutcome,
+    ReplyStart, StartOutcome,
 };
 pub use live::{
     Arrival, Attendance, Broadcaster, BusSignal, Flush, FlushOutcome, Online, Presence, Snapshot,
     StreamBuffer,
 };
 pub use model::{FinishReason, ModelError, ReplyEvent, ReplyEvents, ReplyModel, ReplyRequest};
+pub use moderation::{BanList, Block, BlockOutcome, BlockStore, FileOutcome, Levels, ReportStore};
 pub use needs::{
     Admission, Knowledge, Meter, People, Persona, Personas, Reservation, Reserved, Retrieved, Settlement,
     Throttle,

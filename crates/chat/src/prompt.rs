@@ -167,7 +167,7 @@ fn recent_history(history: &[Message], tokens_max: u32) -> Vec<PromptTurn> {
     let mut turns = Vec::new();
     for message in kept.into_iter().rev() {
         match message.author {
-            Author::User(_) => push_turn(&mut turns, PromptRole::User, &message.content),
+            Author::User(_) | Author::System => push_turn(&mut turns, PromptRole::User, &message.content),
             // An answer without its question explains nothing.
             Author::Character(_) if turns.is_empty() => {}
             Author::Character(_) => {

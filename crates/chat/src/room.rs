@@ -130,7 +130,7 @@ pub struct RoomProfile {
     pub topics: Vec<String>,
     /// Skills that grow faster here.
     pub skill_bonuses: Vec<SkillBonus>,
-    /// Level that a member needs.
+    /// Level that whoever becomes a member needs; 0 and 1: everybody has it.
     pub require_level: u32,
 }
 
@@ -169,6 +169,11 @@ impl Room {
     /// Whether one needs no invitation.
     pub fn takes_guests(&self) -> bool {
         self.is_public || self.settings.allow_guest_join
+    }
+
+    /// Whether somebody of this level may become a member. Who is one already stays.
+    pub const fn admits(&self, level: u32) -> bool {
+        level >= self.profile.require_level
     }
 }
 

@@ -1,12 +1,15 @@
 //! The use cases of chat: sessions, questions, history, stopping.
 
+mod announce;
 mod ask;
+mod blocks;
 mod complete;
 mod create;
 mod marks;
 mod plan;
 mod post;
 mod recall;
+mod reports;
 mod rooms;
 mod squads;
 mod stop;
@@ -20,6 +23,7 @@ use futures::stream::{self, BoxStream};
 use kernel::{Clock, Entropy, Ids, MessageId, Page, PageRequest, PortError, Tasks, Timestamp, UserId};
 
 use crate::announcer::Announcer;
+use crate::block_lists::BlockLists;
 use crate::catalog::ModelCatalog;
 use crate::content::parse_text;
 use crate::conversation::{Conversation, ConversationId};
@@ -30,8 +34,9 @@ use crate::feed::Feeds;
 use crate::generation::InstanceId;
 use crate::message::{Message, MessageStatus};
 use crate::ports::{
-    Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage, HistoryQuery,
-    Knowledge, Meter, People, Personas, Presence, ReplyModel, RoomStore, StreamBuffer, Throttle, TurnStore,
+    BanList, BlockStore, Broadcaster, BusSignal, ConversationStore, EventLog, GenerationStore, HistoryPage,
+    HistoryQuery, Knowledge, Levels, Meter, People, Personas, Presence, ReplyModel, ReportStore, RoomStore,
+    StreamBuffer, Throttle, TurnStore,
 };
 use crate::presence::Here;
 use crate::recent_rooms::RecentRooms;
@@ -42,7 +47,8 @@ pub use complete::{Completion, CompletionEvent};
 pub use create::{Created, DEFAULT_CHARACTER};
 pub use marks::Liked;
 pub use post::{Draft, PostOrder, PostPlace, Posted};
-pub use rooms::{CreatedRoom, Joined, NewRoom, RoomEdit, RoomView};
+pub use reports::Reported;
+pub use rooms::{Actor, CreatedRoom, Joined, NewRoom, RoomEdit, RoomView};
 pub use squads::{NewSquad, SquadFailure, SquadFrame};
 pub use stop::StopState;
 
@@ -83,6 +89,14 @@ pub struct ChatPorts {
     pub presence: Arc<dyn Presence>,
     /// What others see of a person.
     pub people: Arc<dyn People>,
+    /// Who may not come back into a room.
+    pub bans: Arc<dyn BanList>,
+    /// Whom people have blocked.
+    pub blocks: Arc<dyn BlockStore>,
+    /// Reports to the operators.
+    pub reports: Arc<dyn ReportStore>,
+    /// How far people have come.
+    pub levels: Arc<dyn Levels>,
 }
 
 /// Time, ids, randomness and tasks.
@@ -140,6 +154,7 @@ pub(crate) struct Inner {
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) here: Here,
     pub(crate) recent_rooms: RecentRooms,
+    block_lists: BlockLists,
     stage: turns::Stage,
 }
 
@@ -206,6 +221,7 @@ impl ChatService {
             trusts_leases_from: AtomicI64::new(i64::MIN),
             counts: MessageCounts::default(),
             recent_rooms: RecentRooms::default(),
+            block_lists: BlockLists::default(),
             stage: turns::Stage::default(),
         };
         Self { inner: Arc::new(inner) }

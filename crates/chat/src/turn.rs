@@ -45,7 +45,7 @@ pub enum Reason {
     SpokeLast,
     /// Not chosen: it spoke a moment ago.
     CoolingDown,
-    /// Not chosen: silenced in this room.
+    /// Silenced in this room: not chosen, and left out where it was named.
     Muted,
     /// Not chosen: too many turns are waiting.
     RoomBusy,

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use auth::{AuthError, AuthService, RateRule};
 use billing::{BillingError, BillingService, Charge, HoldOutcome, HoldRequest, HoldState};
 use chat::ports::{
-    Admission, Knowledge, Meter, People, Persona, Personas, Reservation, Reserved, Retrieved, Settlement,
-    Throttle,
+    Admission, Knowledge, Levels, Meter, People, Persona, Personas, Reservation, Reserved, Retrieved,
+    Settlement, Throttle,
 };
 use chat::{CharacterId, ConversationId, UserCard};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -205,6 +205,8 @@ pub struct AuthThrottle {
     pub room: RateRule,
     /// Likes a person may give and take back.
     pub likes: RateRule,
+    /// Reports a person may make.
+    pub reports: RateRule,
 }
 
 impl AuthThrottle {
@@ -234,5 +236,21 @@ impl Throttle for AuthThrottle {
 
     async fn like(&self, user: UserId) -> Result<Admission, PortError> {
         self.admit(&self.likes, &user.to_string()).await
+    }
+
+    async fn report(&self, user: UserId) -> Result<Admission, PortError> {
+        self.admit(&self.reports, &user.to_string()).await
+    }
+}
+
+/// Levels, before anybody can rise: everybody has the first.
+pub struct FirstLevel;
+
+const FIRST_LEVEL: u32 = 1;
+
+#[async_trait]
+impl Levels for FirstLevel {
+    async fn level(&self, _user: UserId) -> Result<u32, PortError> {
+        Ok(FIRST_LEVEL)
     }
 }

@@ -29,7 +29,9 @@ use kernel::{Clock, Credits, Entropy, Id, Ids, Tariff, Tasks};
 use mbti_roles::{CharacterBook, CharacterService};
 use tokio_util::sync::CancellationToken;
 
-use crate::bridge::{AuthPeople, AuthThrottle, BillingMeter, CharacterPersonas, LibraryKnowledge};
+use crate::bridge::{
+    AuthPeople, AuthThrottle, BillingMeter, CharacterPersonas, FirstLevel, LibraryKnowledge,
+};
 use crate::config::{Alias, Config};
 use crate::front_page::{self, HomeFile};
 use crate::health::Checks;
@@ -48,6 +50,7 @@ use stores::Stores;
 const PASSAGES: u32 = 6;
 /// What a commit wrote comes to be told of within a millisecond or two.
 const GATHER_MS: u32 = 2;
+const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
 const SECOND_MS: i64 = 1_000;
 /// People whose requests are counted at a time.
@@ -140,6 +143,10 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         turns: stores.turns(),
         presence: live.presence,
         people: Arc::new(AuthPeople(Arc::clone(&auth))),
+        bans: stores.bans(),
+        blocks: stores.blocks(),
+        reports: stores.reports(),
+        levels: Arc::new(FirstLevel),
     };
     let runtime = ChatRuntime {
         clock: Arc::clone(&on.clock),
@@ -182,6 +189,7 @@ fn throttle(config: &Config, auth: &Arc<AuthService>) -> AuthThrottle {
         messages: RateRule::new("messages", config.limits.messages_per_minute, MINUTE_MS),
         room: RateRule::new("room_sends", config.limits.room_sends_per_second, SECOND_MS),
         likes: RateRule::new("likes", config.limits.likes_per_minute, MINUTE_MS),
+        reports: RateRule::new("reports", config.limits.reports_per_hour, HOUR_MS),
     }
 }
 

@@ -338,6 +338,8 @@ pub struct Limits {
     /// By person.
     pub likes_per_minute: u32,
     /// By person.
+    pub reports_per_hour: u32,
+    /// By person.
     pub requests_per_minute: u32,
     /// By address.
     pub registrations_per_hour: u32,

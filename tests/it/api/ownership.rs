@@ -13,7 +13,7 @@ on_both_profiles! {
 }
 
 /// Every route that has an id, with the kind of id and a body that it takes.
-const ROUTES: [(&str, &str, &str); 32] = [
+const ROUTES: [(&str, &str, &str); 42] = [
     ("DELETE", "/api/auth/sessions/{id}", "sign_in"),
     ("GET", "/api/sessions/{id}", "session"),
     ("PATCH", "/api/sessions/{id}", "session"),
@@ -25,6 +25,7 @@ const ROUTES: [(&str, &str, &str); 32] = [
     ("POST", "/api/messages/{id}/recall", "message"),
     ("POST", "/api/messages/{id}/like", "message"),
     ("DELETE", "/api/messages/{id}/like", "message"),
+    ("POST", "/api/messages/{id}/report", "message"),
     ("GET", "/api/conversations/{id}/events", "conversation"),
     ("GET", "/api/rooms/{id}/events", "conversation"),
     ("POST", "/api/rooms/{id}/read", "conversation"),
@@ -36,13 +37,22 @@ const ROUTES: [(&str, &str, &str); 32] = [
     ("DELETE", "/api/rooms/{id}", "room"),
     ("POST", "/api/rooms/{id}/join", "room"),
     ("POST", "/api/rooms/{id}/leave", "room"),
+    ("GET", "/api/rooms/{id}/invite", "room"),
     ("POST", "/api/rooms/{id}/invite", "room"),
+    ("GET", "/api/rooms/{id}/bans", "room"),
+    ("DELETE", "/api/rooms/{id}/bans/{userId}", "room"),
     ("GET", "/api/rooms/{id}/members", "room"),
+    ("PATCH", "/api/rooms/{id}/members/{userId}", "room"),
     ("DELETE", "/api/rooms/{id}/members/{userId}", "room"),
     ("POST", "/api/rooms/{id}/members/{userId}/mute", "room"),
     ("GET", "/api/squad/rooms/{id}", "squad"),
     ("POST", "/api/squad/rooms/{id}/messages", "squad"),
     ("GET", "/api/admin/rooms/{id}/turns", "operator"),
+    ("POST", "/api/admin/rooms/{id}/announcements", "operator"),
+    ("PATCH", "/api/admin/moderation/reports/{id}", "operator"),
+    ("PUT", "/api/users/{userId}/block", "person"),
+    ("DELETE", "/api/users/{userId}/block", "person"),
+    ("POST", "/api/users/{userId}/report", "person"),
     ("GET", "/api/characters/{id}", "shared"),
     ("GET", "/api/knowledge/passages/{id}", "shared"),
     ("GET", "/docs/{file}", "page"),
@@ -50,7 +60,9 @@ const ROUTES: [(&str, &str, &str); 32] = [
 
 async fn call(person: &Person, method: &str, path: &str) -> Answer {
     let method: Method = method.parse().expect("a method");
-    let body: Value = json!({ "title": "夜谈", "content": "仁是什么？", "seq": 1, "seconds": 60 });
+    let body: Value = json!({
+        "title": "夜谈", "content": "仁是什么？", "seq": 1, "seconds": 60, "role": "admin", "reason": "辱骂"
+    });
     let request = person.request(method.clone(), &path.replace("{userId}", &person.id));
     answer(if method == Method::GET { request } else { request.json(&body) }).await
 }
@@ -100,6 +112,7 @@ async fn what_is_nowhere_is_not_found(profile: Profile) {
         let expected = if kind == "operator" { (403, "forbidden") } else { (404, "not_found") };
         for id in ids {
             let path = template.replace("{id}", id).replace("{file}", id);
+            let path = if kind == "person" { path.replace("{userId}", id) } else { path };
             let refused = call(&person, method, &path).await;
             assert_eq!(refused.error(), expected, "{method} {path}");
         }

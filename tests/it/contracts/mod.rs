@@ -40,10 +40,13 @@ macro_rules! on_both_databases {
     };
 }
 
+mod ban_list;
+mod block_store;
 mod broadcaster;
 mod cached_user_store;
 mod conversation_store;
 mod event_log;
+mod event_log_announcements;
 mod event_log_likes;
 mod event_log_messages;
 mod event_log_reads;
@@ -58,6 +61,7 @@ mod login_log;
 mod password_hasher;
 mod rate_limiter;
 mod reply_model;
+mod report_store;
 mod revocation_feed;
 mod room_members;
 mod room_reads;

@@ -12,6 +12,7 @@ on_both_databases! {
     a_room_takes_no_more_than_its_limit,
     a_smaller_limit_lets_nobody_in,
     a_private_room_asks_for_its_code,
+    a_room_may_require_a_level,
     some_conversations_take_nobody,
     a_membership_ends_with_an_event,
     no_membership_ends_without_an_event,

@@ -3,7 +3,7 @@
 use chat::conversation::{ConversationId, ConversationKind};
 use chat::event::{Event, EventBody};
 use chat::ports::{Join, JoinOutcome, MemberChange, RoomChange};
-use chat::room::{Member, MemberAction, MemberState, Role, Room, RoomSettings, Standing};
+use chat::room::{Member, MemberAction, MemberState, Role, Room, RoomProfile, RoomSettings, Standing};
 use futures::future::{join, join_all};
 use kernel::{PageRequest, Timestamp, UserId};
 
@@ -164,6 +164,28 @@ pub async fn a_private_room_asks_for_its_code(chat: &StoredChat) {
     let back = with_code(owner, None).await;
     let JoinOutcome::Joined { member, .. } = back else { panic!("{back:?}") };
     assert_eq!(member.role, Role::Owner);
+}
+
+/// Who is below the required level does not come in, unless the room is theirs; who is in stays.
+pub async fn a_room_may_require_a_level(chat: &StoredChat) {
+    let owner = chat.id();
+    let (open, own) = (chat.room().await, chat.private_room(owner).await);
+    let early = chat.member(&open).await;
+    for room in [&open, &own] {
+        let profile = RoomProfile { require_level: 3, ..room.profile.clone() };
+        let change = RoomChange { profile: Some(profile), ..RoomChange::default() };
+        chat.rooms.change(&room.id, &change).await.unwrap();
+    }
+    let with_level = async |room: &Room, user, level| {
+        chat.rooms.join(&Join { level, ..chat.join_of(room, user) }).await.unwrap()
+    };
+    let user = chat.id();
+    assert_eq!(with_level(&open, user, 2).await, JoinOutcome::LevelRequired { level: 3 });
+    assert_eq!(with_level(&own, user, 1).await, JoinOutcome::NotInvited, "who has no code is told no more");
+    assert!(matches!(with_level(&open, user, 3).await, JoinOutcome::Joined { .. }));
+    assert!(matches!(with_level(&open, early, 1).await, JoinOutcome::Already { .. }));
+    chat.rooms.end_membership(&own.id, owner, MemberAction::Left, LATER).await.unwrap();
+    assert!(matches!(with_level(&own, owner, 1).await, JoinOutcome::Joined { .. }));
 }
 
 /// There is nothing to join in a squad, a session, a closed room, or none.

@@ -1,10 +1,10 @@
 //! What every [`chat::ports::RoomStore`] must do with what people have read.
 
 use chat::conversation::ConversationId;
-use chat::ports::UNREAD_MAX;
+use chat::ports::{Block, RoomQuery, RoomScope, RoomSort, UNREAD_MAX};
 use chat::room::{MemberAction, Standing};
 use futures::future::join_all;
-use kernel::{Timestamp, UserId};
+use kernel::{PageRequest, Timestamp, UserId};
 
 use super::stored_chat::{START, StoredChat};
 
@@ -71,6 +71,25 @@ pub async fn what_others_said_is_unread(chat: &StoredChat) {
     assert_eq!(chat.rooms.unread(viewer, &[]).await.unwrap(), []);
     chat.rooms.end_membership(&room.id, viewer, MemberAction::Left, LATER).await.unwrap();
     assert_eq!(unread().await, [0, 0, 0, 0]);
+}
+
+/// What somebody says whom the viewer has blocked is not to be read; others count it.
+pub async fn what_blocked_people_say_is_not_unread(chat: &StoredChat) {
+    let room = chat.room().await;
+    let (viewer, other) = (chat.member(&room).await, chat.member(&room).await);
+    let (blocked, neutral) = (chat.member(&room).await, chat.member(&room).await);
+    for author in [blocked, other, blocked] {
+        chat.said(&room, author).await;
+    }
+    let block = Block { user_id: blocked, created_at: START };
+    chat.blocks.block(viewer, block, 9).await.unwrap();
+    for (user, expected) in [(viewer, 1), (neutral, 3), (other, 2)] {
+        let unread = chat.rooms.unread(user, std::slice::from_ref(&room.id)).await.unwrap();
+        assert_eq!(unread, [(room.id.clone(), expected)]);
+    }
+    let query = RoomQuery { viewer, scope: RoomScope::Joined, category: None, sort: RoomSort::Active };
+    let listed = chat.rooms.list(&query, PageRequest::new(1, 9, 9)).await.unwrap();
+    assert_eq!(listed.items[0].unread, 1);
 }
 
 /// Nobody counts further than the limit.

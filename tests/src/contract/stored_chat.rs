@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlRooms, SqlStore, SqlTurns};
+use adapter_sql::{
+    SqlBlocks, SqlConversations, SqlEventLog, SqlGenerations, SqlReports, SqlRooms, SqlStore, SqlTurns,
+};
 use chat::conversation::{Conversation, ConversationKind};
 use chat::generation::{Charge, InstanceId};
 use chat::message::{Citation, EndReason, Message, MessageUsage};
 use chat::ports::{
-    AppendOutcome, ConversationStore, EndOutcome, EventLog, Exchange, ExchangeOutcome, GenerationStore,
-    HistoryQuery, Join, JoinOutcome, NewMessage, NewQuestion, NewReply, ReplyEnd, RoomCreateOutcome,
-    RoomStore, TurnStore,
+    AppendOutcome, BanList, BlockStore, ConversationStore, EndOutcome, EventLog, Exchange, ExchangeOutcome,
+    GenerationStore, HistoryQuery, Join, JoinOutcome, NewMessage, NewQuestion, NewReply, ReplyEnd,
+    ReportStore, RoomCreateOutcome, RoomStore, TurnStore,
 };
 use chat::room::{Room, RoomProfile, RoomSettings, RoomStatistics, SkillBonus, TurnStrategy};
 use chat::turn::{Candidate, Reason, Step, StepState, Turn, TurnState};
@@ -30,6 +32,12 @@ pub struct StoredChat {
     pub rooms: Arc<dyn RoomStore>,
     /// Their turns.
     pub turns: Arc<dyn TurnStore>,
+    /// Who may not come back.
+    pub bans: Arc<dyn BanList>,
+    /// Whom people have blocked.
+    pub blocks: Arc<dyn BlockStore>,
+    /// Reports to the operators.
+    pub reports: Arc<dyn ReportStore>,
     ids: Ids,
 }
 
@@ -43,6 +51,9 @@ impl StoredChat {
             generations: Arc::new(SqlGenerations::new(store.clone())),
             rooms: Arc::new(SqlRooms::new(store.clone())),
             turns: Arc::new(SqlTurns::new(store.clone())),
+            bans: Arc::new(SqlRooms::new(store.clone())),
+            blocks: Arc::new(SqlBlocks::new(store.clone())),
+            reports: Arc::new(SqlReports::new(store.clone())),
             ids: Ids::new(clock, Arc::new(SeededEntropy::new(7))),
         }
     }
@@ -164,7 +175,8 @@ impl StoredChat {
 
     /// A stranger's wish to come in.
     pub fn join_of(&self, room: &Room, user_id: UserId) -> Join {
-        Join { conversation_id: room.id.clone(), user_id, invite_code: None, at: START.plus_seconds(1) }
+        let at = START.plus_seconds(1);
+        Join { conversation_id: room.id.clone(), user_id, invite_code: None, level: 1, at }
     }
 
     /// Somebody new who is a member of a public room now.

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use chat::event::Event;
 use chat::ports::{
-    AppendOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome, Head, HistoryPage, HistoryQuery, Like,
-    LikeOutcome, NewMessage, Recall, RecallOutcome, ReplyEnd, ReplyStart, StartOutcome,
+    AnnounceOutcome, Announcement, AppendOutcome, EndOutcome, EventLog, Exchange, ExchangeOutcome, Head,
+    HistoryPage, HistoryQuery, Like, LikeOutcome, NewMessage, Recall, RecallOutcome, ReplyEnd, ReplyStart,
+    StartOutcome,
 };
 use chat::{ConversationId, Message};
 use kernel::{MessageId, PortError, UserId};
@@ -42,6 +43,10 @@ impl EventLog for ForgetfulLog {
 
     async fn append(&self, message: &NewMessage) -> Result<AppendOutcome, PortError> {
         self.inner.append(message).await
+    }
+
+    async fn append_announcement(&self, announcement: &Announcement) -> Result<AnnounceOutcome, PortError> {
+        self.inner.append_announcement(announcement).await
     }
 
     async fn append_start(&self, start: &ReplyStart) -> Result<StartOutcome, PortError> {

@@ -1,9 +1,9 @@
 //! The people and characters of a test, and the rates that are set for them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use chat::ports::{Admission, People, Persona, Personas, Throttle};
+use chat::ports::{Admission, Levels, People, Persona, Personas, Throttle};
 use chat::{CharacterId, ConversationId, UserCard};
 use kernel::{PortError, UserId};
 
@@ -116,5 +116,32 @@ impl Throttle for Turnstile {
 
     async fn like(&self, _: UserId) -> Result<Admission, PortError> {
         Ok(self.admission())
+    }
+
+    async fn report(&self, _: UserId) -> Result<Admission, PortError> {
+        Ok(self.admission())
+    }
+}
+
+/// Everybody is as far as the test says; at first, at the beginning.
+pub struct SameLevel(AtomicU32);
+
+impl Default for SameLevel {
+    fn default() -> Self {
+        Self(AtomicU32::new(1))
+    }
+}
+
+impl SameLevel {
+    /// From now on everybody has this level.
+    pub fn rise_to(&self, level: u32) {
+        self.0.store(level, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Levels for SameLevel {
+    async fn level(&self, _: UserId) -> Result<u32, PortError> {
+        Ok(self.0.load(Ordering::Relaxed))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlRooms, SqlTurns};
+use adapter_sql::{
+    SqlBlocks, SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlReports, SqlRooms, SqlTurns,
+};
 use async_trait::async_trait;
 use billing::{BillingService, BillingSettings, Price, PriceTable};
 use chat::ChatPorts;
@@ -12,7 +14,7 @@ use server::bridge::BillingMeter;
 
 use super::{Live, TARIFF, WELCOME};
 use crate::backends::Backend;
-use crate::fakes::society::{Cast, Society, Turnstile};
+use crate::fakes::society::{Cast, SameLevel, Society, Turnstile};
 
 pub(super) fn billing_on(
     backend: &Backend,
@@ -52,6 +54,10 @@ pub(super) fn ports_on(
         turns: Arc::new(SqlTurns::new(backend.store.clone())),
         presence: live.presence.clone(),
         people: Arc::new(Society::default()),
+        bans: Arc::new(SqlRooms::new(backend.store.clone())),
+        blocks: Arc::new(SqlBlocks::new(backend.store.clone())),
+        reports: Arc::new(SqlReports::new(backend.store.clone())),
+        levels: Arc::new(SameLevel::default()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chat::conversation::ConversationId;
 use chat::ports::{RoomQuery, RoomScope, RoomSort, RoomSummary};
-use chat::room::Member;
+use chat::room::{Member, MemberState};
 use kernel::{Page, PageRequest, PortError};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 
@@ -11,7 +11,7 @@ use super::row::{CONVERSATION, MEMBER, ROOM, read_joined_member, read_member, re
 use crate::append::find_row;
 use crate::error::port_error;
 use crate::message_row::{COLUMNS, MessageRow};
-use crate::words::{big, read_count};
+use crate::words::{big, read_count, word};
 
 /// Columns before those of the newest message in [`page_sql`].
 const MESSAGE_COLUMNS_AT: usize = 24;
@@ -35,22 +35,25 @@ pub(super) async fn rooms(
     Ok(Page { items, total })
 }
 
+/// Memberships of a room that stand so: owner and admins first, then the longest.
 pub(super) async fn members(
     db: &impl ConnectionTrait,
     id: &ConversationId,
+    state: MemberState,
     page: PageRequest,
 ) -> Result<Page<Member>, PortError> {
     const COUNT: &str =
-        "SELECT COUNT(*) AS total FROM members w WHERE w.conversation_id = $1 AND w.state = 'joined'";
-    let total = total(db, COUNT, [id.as_str().into()]).await?;
+        "SELECT COUNT(*) AS total FROM members w WHERE w.conversation_id = $1 AND w.state = $2";
+    let of_state: [Value; 2] = [id.as_str().into(), word(&state).into()];
+    let total = total(db, COUNT, of_state.clone()).await?;
     let sql = format!(
         "SELECT {MEMBER} FROM members w \
          LEFT JOIN reads d ON d.conversation_id = w.conversation_id AND d.user_id = w.user_id \
-         WHERE w.conversation_id = $1 AND w.state = 'joined' \
+         WHERE w.conversation_id = $1 AND w.state = $2 \
          ORDER BY CASE w.role WHEN 'owner' THEN 0 WHEN 'admin' THEN 1 ELSE 2 END, w.joined_at, w.user_id \
-         LIMIT $2 OFFSET $3"
+         LIMIT $3 OFFSET $4"
     );
-    let values = [id.as_str().into()].into_iter().chain(place_of(page));
+    let values = of_state.into_iter().chain(place_of(page));
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
     let rows = db.query_all_raw(statement).await.map_err(port_error)?;
     let items = rows.iter().map(read_member).collect::<Result<_, _>>()?;

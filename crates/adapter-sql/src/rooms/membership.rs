@@ -103,6 +103,9 @@ fn refusal(standing: &Standing, invite_code: Option<&str>, join: &Join) -> Optio
     if !(room.takes_guests() || is_owner || has_code) {
         return Some(JoinOutcome::NotInvited);
     }
+    if !(is_owner || room.admits(join.level)) {
+        return Some(JoinOutcome::LevelRequired { level: room.profile.require_level });
+    }
     (room.statistics.members >= room.settings.max_members).then_some(JoinOutcome::Full)
 }
 

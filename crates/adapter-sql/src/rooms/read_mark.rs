@@ -52,13 +52,14 @@ pub(super) async fn raise(
 }
 
 /// A column `unread` for the viewer `$1`, beside `conversations c`, the viewer's `members w` and `reads d`. Only
-/// what the viewer may read is counted, and no further than anybody cares.
+/// what the viewer may read and has not blocked is counted, and no further than anybody cares.
 pub(super) fn unread_column() -> String {
     format!(
         "CASE WHEN w.state = 'joined' OR (c.kind = 'session' AND c.owner = $1) THEN \
          (SELECT COUNT(*) FROM (SELECT 1 FROM messages n WHERE n.conversation_id = c.id \
-         AND n.seq > COALESCE(d.read_seq, 0) AND n.author_user IS DISTINCT FROM $1 LIMIT {UNREAD_MAX}) \
-         counted) ELSE 0 END AS unread"
+         AND n.seq > COALESCE(d.read_seq, 0) AND n.author_user IS DISTINCT FROM $1 AND NOT EXISTS \
+         (SELECT 1 FROM blocks b WHERE b.user_id = $1 AND b.blocked_id = n.author_user) \
+         LIMIT {UNREAD_MAX}) counted) ELSE 0 END AS unread"
     )
 }
 

@@ -1,13 +1,15 @@
-//! What operators see of rooms: who was chosen to speak, and why.
+//! What operators see of rooms, who was chosen to speak and why, and what they announce there.
 
-use actix_web::{get, web};
+use actix_web::{get, post, web};
 use chat::turn::{Candidate, Reason, Step, StepState, Turn, TurnState};
 use chat::{ChatService, ConversationId, TurnStrategy};
-use serde::Serialize;
+use kernel::MessageId;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::detached::Writes;
 use crate::envelope::{Envelope, PageQuery, Pagination, Reply};
-use crate::extract::{FromCaller, FromOperator, PathText, Query};
+use crate::extract::{Body, FromCaller, FromOperator, Idempotency, PathText, Query};
 use crate::problem::Problem;
 use crate::settings::ApiSettings;
 
@@ -146,4 +148,59 @@ pub(crate) async fn list_turns(
     let page = chat.turns(&id, request).await?;
     let pagination = Pagination::of(&page, request);
     Ok(Reply::new(TurnsData { turns: page.items.into_iter().map(Into::into).collect(), pagination }))
+}
+
+/// 公告。
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Announce {
+    /// 正文，1 到 1000 个字符。
+    #[schema(example = "今晚八点共读《论语·学而》。")]
+    content: String,
+}
+
+/// 已经发出的公告。
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AnnouncedData {
+    /// 消息编号。
+    #[schema(value_type = String)]
+    message_id: MessageId,
+    /// 序号。
+    #[schema(example = 2)]
+    seq: u64,
+    /// 发出的时间，毫秒。
+    #[schema(example = 1_767_225_600_000_i64)]
+    timestamp: i64,
+    /// 是否早已发出、这次只是重发。
+    duplicate: bool,
+}
+
+#[utoipa::path(tag = "运营", summary = "在聊天室里发公告",
+    description = "只有运营者可以，任何聊天室都行。公告是 `fromType` 为 `system` 的消息，进入历史和事件；不计入任何人的限额，\
+角色不会回答它。",
+    params(
+        ("id" = String, Path, description = "聊天室编号"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 到 128 个可见的 ASCII 字符；重发同一个键得到原来的公告"),
+    ),
+    request_body = Announce,
+    responses((status = 200, description = "已发出", body = Envelope<AnnouncedData>)))]
+#[post("/api/admin/rooms/{id}/announcements")]
+pub(crate) async fn announce_in_room(
+    FromOperator(FromCaller(caller, (PathText(id), Idempotency(key), Body(body)))): FromOperator<(
+        PathText,
+        Idempotency,
+        Body<Announce>,
+    )>,
+    chat: Writes<ChatService>,
+) -> Result<Reply<AnnouncedData>, Problem> {
+    let user = caller.user_id;
+    let posted =
+        chat.run(|chat| async move { chat.announce_in_room(user, &id, &body.content, key).await }).await?;
+    let data = AnnouncedData {
+        message_id: posted.message_id,
+        seq: posted.seq,
+        timestamp: posted.at.as_millis(),
+        duplicate: posted.duplicate,
+    };
+    Ok(Reply::new(data).replayed(posted.duplicate))
 }

@@ -1,26 +1,23 @@
 //! The events of a conversation over plain HTTP: as a long poll, and as an event stream.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, Responder, get, web};
-use bytes::Bytes;
-use chat::event::Event;
-use chat::feed::{Batch, ClientPlace, FeedItem, Growing, Recovery};
+use chat::feed::{ClientPlace, Growing, Recovery};
 use chat::{ChatService, ConversationId};
 use futures::future::{Either, select};
-use futures::{Stream, stream};
 use kernel::{MessageId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::envelope::{Envelope, Reply};
 use crate::event_stream::{self, Beats, HEARTBEAT, beating, error_event};
-use crate::event_view::{Delivery, EventView, EventWriter, write};
+use crate::event_view::{Delivery, EventView, EventWriter};
 use crate::event_watch::{EventWatch, News, Stopping, Watches};
 use crate::extract::{FromCaller, PathText, Query, SignIn};
 use crate::problem::Problem;
 use crate::room_message_view::Cast;
+use crate::routes::event_reader::Reader;
 use crate::routes::messages::wants_events;
 use crate::settings::ApiSettings;
 
@@ -90,8 +87,13 @@ pub(crate) struct EventsData<'a> {
 }
 
 impl<'a> EventsData<'a> {
-    fn of(recovery: &'a Recovery, room: &'a ConversationId, writer: &'a EventWriter) -> Self {
-        let view = |event| writer.view(room, event, Delivery::Recovered);
+    fn of(
+        recovery: &'a Recovery,
+        room: &'a ConversationId,
+        writer: &'a EventWriter,
+        blocked: &[UserId],
+    ) -> Self {
+        let view = |event| writer.view(room, event, Delivery::Recovered).hidden_if_by(blocked);
         Self {
             epoch: &recovery.epoch,
             head: recovery.head,
@@ -106,7 +108,7 @@ impl<'a> EventsData<'a> {
 #[utoipa::path(tag = "聊天室", summary = "会话、小队或聊天室的事件",
     description = "用不了 WebSocket 时的办法。有新的事件立即回答，没有就等到有或 `wait` 秒。带 `Accept: text/event-stream` 时\
 是事件流：先是 `event: recovery`（`epoch`、`head`、`reset`、`streams`），以后每个事件一个 `data:`，`id` 是序号，可用 \
-`Last-Event-ID` 续接；登录失效时以 `event: error` 结束。",
+`Last-Event-ID` 续接；登录失效时以 `event: error` 结束。自己屏蔽了的人说的话没有正文，标为 `hidden`，序号照旧连续。",
     params(
         ("id" = String, Path, description = "会话、小队或聊天室的编号"),
         EventsQuery,
@@ -192,7 +194,8 @@ impl Ground {
                 ClientPlace { since: query.since.or_else(|| last_event(request)), epoch: query.epoch };
             let first = watch.recover(&place).await?;
             let stopping = self.stopping.get_ref().clone();
-            let mut reader = Reader::new(watch, room, writer, stopping);
+            let blocked = self.chat.hidden_from(user).await?;
+            let mut reader = Reader::new(watch, room, writer, (stopping, blocked));
             reader.catch_up(first, true);
             let pieces = beating(reader.pieces(), HEARTBEAT, Beats::AtOnce);
             return Ok(event_stream::respond(pieces, sign_in, error_event));
@@ -204,7 +207,8 @@ impl Ground {
                 Either::Left((problem, _)) => return Err(problem),
                 Either::Right((recovery, _)) => recovery?,
             };
-        Ok(Reply::new(EventsData::of(&recovery, &room, &writer)).respond_to(request))
+        let blocked = self.chat.hidden_from(user).await?;
+        Ok(Reply::new(EventsData::of(&recovery, &room, &writer, &blocked)).respond_to(request))
     }
 
     /// What is after the place; if that is nothing, waits for something.
@@ -234,136 +238,4 @@ impl Ground {
 
 fn last_event(request: &HttpRequest) -> Option<u64> {
     request.headers().get("last-event-id")?.to_str().ok()?.trim().parse().ok()
-}
-
-/// Writes a watch out as an event stream.
-struct Reader {
-    watch: EventWatch,
-    room: ConversationId,
-    writer: EventWriter,
-    stopping: Stopping,
-    pieces: VecDeque<Bytes>,
-    /// The last seq that was written.
-    last: u64,
-    epoch: String,
-    next: Step,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Recover,
-    Wait,
-    End,
-}
-
-/// The first words of a stream, and again where its place was lost.
-#[derive(Serialize)]
-struct RecoveryData<'a> {
-    epoch: &'a str,
-    head: u64,
-    reset: bool,
-    streams: Vec<StreamView<'a>>,
-}
-
-impl Reader {
-    fn new(watch: EventWatch, room: ConversationId, writer: EventWriter, stopping: Stopping) -> Self {
-        let (pieces, epoch) = (VecDeque::new(), String::new());
-        Self { watch, room, writer, stopping, pieces, last: 0, epoch, next: Step::Wait }
-    }
-
-    fn pieces(self) -> impl Stream<Item = Bytes> + 'static {
-        stream::unfold(self, |mut reader| async move {
-            loop {
-                if let Some(bytes) = reader.pieces.pop_front() {
-                    return Some((bytes, reader));
-                }
-                match reader.next {
-                    Step::Recover => reader.recover().await,
-                    Step::Wait => reader.wait().await,
-                    Step::End => return None,
-                }
-            }
-        })
-    }
-
-    /// Takes what a recovery brings.
-    fn catch_up(&mut self, recovery: Recovery, is_first: bool) {
-        let Recovery { epoch, head, events, more, reset, streams: growing, .. } = recovery;
-        if is_first || reset {
-            let streams = growing.iter().map(Into::into).collect();
-            let data = RecoveryData { epoch: &epoch, head, reset, streams };
-            let mut out = b"event: recovery\ndata: ".to_vec();
-            write(&mut out, &data);
-            out.extend_from_slice(b"\n\n");
-            self.pieces.push_back(out.into());
-        }
-        self.epoch = epoch;
-        for event in &events {
-            self.event(event);
-        }
-        if !more {
-            self.last = head;
-        }
-        self.next = if more { Step::Recover } else { Step::Wait };
-    }
-
-    async fn recover(&mut self) {
-        let place = ClientPlace { since: Some(self.last), epoch: Some(self.epoch.clone()) };
-        match self.watch.recover(&place).await {
-            Ok(recovery) => self.catch_up(recovery, false),
-            Err(problem) => {
-                // The client comes back with the last id that it got.
-                tracing::warn!(error.slug = problem.slug().as_str(), "an event stream could not go on");
-                self.next = Step::End;
-            }
-        }
-    }
-
-    async fn wait(&mut self) {
-        let news = match select(Box::pin(self.watch.next()), self.stopping.clone()).await {
-            Either::Left((news, _)) => news,
-            Either::Right(((), _)) => News::Over,
-        };
-        match news {
-            News::Events(batch) => self.follow(events_of(&batch)),
-            News::Lagged => self.next = Step::Recover,
-            News::Over => self.next = Step::End,
-        }
-    }
-
-    fn follow(&mut self, events: &[Event]) {
-        for event in events {
-            if event.seq <= self.last {
-                continue;
-            }
-            if event.seq != self.last + 1 {
-                self.next = Step::Recover;
-                return;
-            }
-            self.event(event);
-        }
-    }
-
-    fn event(&mut self, event: &Event) {
-        let mut out = format!("id: {}\ndata: ", event.seq).into_bytes();
-        // There are no deltas here, so every end tells its whole text.
-        write(&mut out, &self.writer.view(&self.room, event, Delivery::Recovered));
-        out.extend_from_slice(b"\n\n");
-        self.pieces.push_back(out.into());
-        self.last = event.seq;
-    }
-}
-
-fn events_of(batch: &Batch) -> &[Event] {
-    match &batch.item {
-        FeedItem::Events(events) => events,
-        FeedItem::Delta { .. }
-        | FeedItem::Typing { .. }
-        | FeedItem::Read { .. }
-        | FeedItem::Presence { .. }
-        | FeedItem::TurnOver { .. }
-        | FeedItem::Notice { .. }
-        | FeedItem::Expelled { .. }
-        | FeedItem::Reset => &[],
-    }
 }

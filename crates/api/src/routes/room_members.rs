@@ -1,8 +1,8 @@
 //! Who is in a room: coming, going, and being shown out.
 
-use actix_web::{delete, get, post, web};
-use auth::AuthService;
-use chat::ChatService;
+use actix_web::{delete, get, patch, post, web};
+use auth::{AuthService, Caller, Role};
+use chat::{Actor, ChatService};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -35,7 +35,7 @@ pub(crate) struct JoinedData {
     seq: Option<u64>,
 }
 
-#[utoipa::path(tag = "聊天室", summary = "加入聊天室", description = "公共聊天室人人可以，其他的凭邀请码。重复加入没有影响。",
+#[utoipa::path(tag = "聊天室", summary = "加入聊天室", description = "公共聊天室人人可以，其他的凭邀请码。有的聊天室要求等级。重复加入没有影响。",
     params(("id" = String, Path, description = "聊天室编号")),
     request_body = JoinRoom,
     responses((status = 200, description = "已是成员", body = Envelope<JoinedData>)))]
@@ -66,13 +66,41 @@ pub(crate) async fn leave_room(
     Ok(Reply::done())
 }
 
+/// Who acts: operators keep order in public rooms.
+pub(crate) fn actor(caller: &Caller) -> Actor {
+    Actor { user_id: caller.user_id, is_operator: caller.role == Role::Admin }
+}
+
 /// 邀请码。
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InviteData {
-    /// 加入时用的邀请码。
-    #[schema(example = "k3Jd9fQ2")]
-    invite_code: String,
+    /// 加入时用的邀请码；还没有生成过则为空。
+    #[schema(example = "5f3a91c02d7b6e845f3a91c02d7b6e84")]
+    invite_code: Option<String>,
+    /// 本站网页上的邀请链接，相对于本站地址；还没有生成过则为空。
+    #[schema(example = "/#/r/0193d5c8-5f1e-7abc-8def-0123456789ab?code=5f3a91c02d7b6e845f3a91c02d7b6e84")]
+    link: Option<String>,
+}
+
+impl InviteData {
+    /// Ids and codes have no character that an address would not take as it is.
+    fn of(room: &str, invite_code: Option<String>) -> Self {
+        let link = invite_code.as_deref().map(|code| format!("/#/r/{room}?code={code}"));
+        Self { invite_code, link }
+    }
+}
+
+#[utoipa::path(tag = "聊天室", summary = "现在的邀请码", description = "房主和管理员可以看。",
+    params(("id" = String, Path, description = "聊天室编号")),
+    responses((status = 200, description = "现在的邀请码", body = Envelope<InviteData>)))]
+#[get("/api/rooms/{id}/invite")]
+pub(crate) async fn get_invitation(
+    FromCaller(caller, PathText(id)): FromCaller<PathText>,
+    chat: web::Data<ChatService>,
+) -> Result<Reply<InviteData>, Problem> {
+    let invite_code = chat.invitation(caller.user_id, &id).await?;
+    Ok(Reply::new(InviteData::of(&id, invite_code)))
 }
 
 #[utoipa::path(tag = "聊天室", summary = "生成邀请码", description = "房主和管理员可以。原来的邀请码随即失效。",
@@ -83,8 +111,9 @@ pub(crate) async fn invite_to_room(
     FromCaller(caller, PathText(id)): FromCaller<PathText>,
     chat: Writes<ChatService>,
 ) -> Result<Reply<InviteData>, Problem> {
+    let room = id.clone();
     let invite_code = chat.run(|chat| async move { chat.invite(caller.user_id, &id).await }).await?;
-    Ok(Reply::new(InviteData { invite_code }))
+    Ok(Reply::new(InviteData::of(&room, Some(invite_code))))
 }
 
 /// 成员列表。
@@ -121,7 +150,7 @@ pub(crate) struct RemovalQuery {
     ban: Option<bool>,
 }
 
-#[utoipa::path(tag = "聊天室", summary = "请成员离开", description = "房主和管理员可以；管理员只能由房主请离。",
+#[utoipa::path(tag = "聊天室", summary = "请成员离开", description = "房主和管理员可以；管理员只能由房主请离。公共聊天室由运营者管理。",
     params(("id" = String, Path, description = "聊天室编号"), ("userId" = String, Path, description = "成员的用户编号"),
         RemovalQuery),
     responses((status = 200, description = "已离开", body = Envelope<Nothing>)))]
@@ -135,8 +164,8 @@ pub(crate) async fn remove_member(
     chat: Writes<ChatService>,
     joined_rooms: web::Data<JoinedRooms>,
 ) -> Result<Reply<Nothing>, Problem> {
-    let (user, ban) = (caller.user_id, query.ban.unwrap_or(false));
-    chat.run(|chat| async move { chat.remove_member(user, &id, member, ban).await }).await?;
+    let (actor, ban) = (actor(&caller), query.ban.unwrap_or(false));
+    chat.run(|chat| async move { chat.remove_member(actor, &id, member, ban).await }).await?;
     joined_rooms.forget(member);
     Ok(Reply::done())
 }
@@ -149,7 +178,7 @@ pub(crate) struct MuteMember {
     seconds: u32,
 }
 
-#[utoipa::path(tag = "聊天室", summary = "禁言成员", description = "房主和管理员可以。`seconds` 为 0 时解除。",
+#[utoipa::path(tag = "聊天室", summary = "禁言成员", description = "房主和管理员可以，公共聊天室由运营者管理。`seconds` 为 0 时解除。",
     params(("id" = String, Path, description = "聊天室编号"), ("userId" = String, Path, description = "成员的用户编号")),
     request_body = MuteMember,
     responses((status = 200, description = "已生效", body = Envelope<Nothing>)))]
@@ -162,7 +191,60 @@ pub(crate) async fn mute_member(
     )>,
     chat: Writes<ChatService>,
 ) -> Result<Reply<Nothing>, Problem> {
-    let user = caller.user_id;
-    chat.run(|chat| async move { chat.mute_member(user, &id, member, body.seconds).await }).await?;
+    let actor = actor(&caller);
+    chat.run(|chat| async move { chat.mute_member(actor, &id, member, body.seconds).await }).await?;
     Ok(Reply::done())
+}
+
+/// 成员的身份。
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum GivenRole {
+    /// 普通成员。
+    Member,
+    /// 管理员。
+    Admin,
+}
+
+impl From<GivenRole> for chat::Role {
+    fn from(role: GivenRole) -> Self {
+        match role {
+            GivenRole::Member => Self::Member,
+            GivenRole::Admin => Self::Admin,
+        }
+    }
+}
+
+/// 要改的身份。
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ChangeMember {
+    /// `admin` 管理员，`member` 普通成员。
+    role: GivenRole,
+}
+
+/// 改过的成员。
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MemberData {
+    /// 成员。
+    member: MemberView,
+}
+
+#[utoipa::path(tag = "聊天室", summary = "设为管理员或取消", description = "只有房主可以；公共聊天室由运营者设。",
+    params(("id" = String, Path, description = "聊天室编号"), ("userId" = String, Path, description = "成员的用户编号")),
+    request_body = ChangeMember,
+    responses((status = 200, description = "改后的成员", body = Envelope<MemberData>)))]
+#[patch("/api/rooms/{id}/members/{userId}")]
+pub(crate) async fn change_member(
+    FromCaller(caller, (PathText(id), UserPath(member), Body(body))): FromCaller<(
+        PathText,
+        UserPath,
+        Body<ChangeMember>,
+    )>,
+    chat: Writes<ChatService>,
+    auth: web::Data<AuthService>,
+) -> Result<Reply<MemberData>, Problem> {
+    let (actor, role) = (actor(&caller), body.role.into());
+    let changed = chat.run(|chat| async move { chat.set_role(actor, &id, member, role).await }).await?;
+    let cards = Cards::of(&auth, [member]).await?;
+    Ok(Reply::new(MemberData { member: MemberView::of(&changed, cards.get(member)) }))
 }

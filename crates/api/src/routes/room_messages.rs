@@ -116,7 +116,8 @@ pub(crate) struct RoomHistoryData<'a> {
 }
 
 #[utoipa::path(tag = "聊天室", summary = "聊天室的消息历史",
-    description = "不带参数取最新一页；`before` 向前翻页；`since` 补取变化。页内按时间从早到晚。只有成员可以看。",
+    description = "不带参数取最新一页；`before` 向前翻页；`since` 补取变化。页内按时间从早到晚。只有成员可以看。\
+自己屏蔽了的人说的话没有正文，标为 `hidden`。",
     params(("id" = String, Path, description = "聊天室编号"), HistoryParams),
     responses((status = 200, description = "一段历史", body = Envelope<RoomHistoryData>)))]
 #[get("/api/rooms/{id}/messages")]
@@ -129,9 +130,11 @@ pub(crate) async fn list_room_messages(
 ) -> Result<HttpResponse, Problem> {
     let page = chat.history(caller.user_id, &id, params.query(&settings)?).await?;
     let liked = chat.liked_by(caller.user_id, &page.messages).await?;
+    let blocked = chat.hidden_from(caller.user_id).await?;
     let cards = Cards::of_authors(&auth, &page.messages).await?;
     let messages = page.messages.iter().map(|message| {
-        RoomMessageView::of(message, cards.author(message), &cast).liked_by_me(liked.contains(&message.id))
+        let view = RoomMessageView::of(message, cards.author(message), &cast);
+        view.liked_by_me(liked.contains(&message.id)).hidden_if_by(&blocked)
     });
     let oldest = page.messages.iter().min_by_key(|message| message.seq);
     let data = RoomHistoryData {

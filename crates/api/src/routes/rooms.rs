@@ -83,9 +83,11 @@ pub(crate) async fn list_rooms(
     let page = chat.rooms(&query.query(caller.user_id)?, wanted).await?;
     let last = page.items.iter().filter_map(|summary| summary.last_message.as_ref());
     let cards = Cards::of_authors(&auth, last).await?;
+    let blocked = chat.hidden_from(caller.user_id).await?;
     let rooms = page.items.iter().map(|summary| {
         let last = summary.last_message.as_ref();
         let last = last.map(|message| RoomMessageView::of(message, cards.author(message), &cast));
+        let last = last.map(|view| view.hidden_if_by(&blocked));
         RoomView::of(&summary.room, summary.member.as_ref(), summary.unread, &cast).with_last(last)
     });
     let pagination = Pagination::of(&page, wanted);
@@ -201,6 +203,9 @@ pub(crate) struct EditRoom {
     /// 在这里的角色，最多 8 个。
     #[schema(example = json!(["classics_kongzi"]))]
     character_ids: Option<Vec<String>>,
+    /// 加入需要的等级，0 到 1000；只有公共聊天室可以设。
+    #[schema(example = 0)]
+    require_level: Option<u32>,
 }
 
 #[utoipa::path(tag = "聊天室", summary = "修改聊天室", description = "房主和管理员可以；公共聊天室只有运营者可以。",
@@ -219,6 +224,7 @@ pub(crate) async fn edit_room(
         name: body.name,
         description: body.description,
         characters: body.character_ids,
+        require_level: body.require_level,
         settings: None,
     };
     let room = chat.run(|chat| async move { chat.edit_room(user, is_operator, &id, edit).await }).await?;

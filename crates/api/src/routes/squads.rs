@@ -258,6 +258,7 @@ impl From<Message> for SquadMessageView {
     fn from(message: Message) -> Self {
         let (sender_type, sender_id) = match &message.author {
             Author::User(user) => ("user", user.to_string()),
+            Author::System => ("system", String::new()),
             Author::Character(character) => ("character", character.to_string()),
         };
         Self {

@@ -60,7 +60,7 @@ fn nameless_author(event: &Event) -> Option<UserId> {
     }
     match &event.message.as_ref()?.author {
         Author::User(user) => Some(*user),
-        Author::Character(_) => None,
+        Author::Character(_) | Author::System => None,
     }
 }
 

@@ -56,6 +56,40 @@ pub enum AppendOutcome {
     NoConversation,
 }
 
+/// An operator's announcement in a room, to be appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Its id, made by the service.
+    pub id: MessageId,
+    /// What.
+    pub content: String,
+    /// A name for it that is given once in the room.
+    pub client_msg_id: Option<String>,
+    /// Hash of what was sent.
+    pub body_hash: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of an [`Announcement`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnnounceOutcome {
+    /// It is in the log.
+    Appended {
+        /// Its seq.
+        seq: u64,
+    },
+    /// Another one has its name already; nothing was written.
+    Repeated {
+        /// The message that has it, as it is now.
+        message: Box<Message>,
+    },
+    /// There is no such room, it is closed, or it is a squad; nothing was written.
+    NoRoom,
+}
+
 /// A reply of a room or squad that begins: `ai_start`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReplyStart {

@@ -196,4 +196,7 @@ pub trait Throttle: Send + Sync {
 
     /// Counts a like that a person gives or takes back.
     async fn like(&self, user: UserId) -> Result<Admission, PortError>;
+
+    /// Counts a report that a person makes.
+    async fn report(&self, user: UserId) -> Result<Admission, PortError>;
 }

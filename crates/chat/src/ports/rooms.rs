@@ -64,7 +64,8 @@ pub struct RoomSummary {
     pub room: Room,
     /// The viewer's membership, where there ever was one.
     pub member: Option<Member>,
-    /// Messages of others that the viewer has not read, at most [`UNREAD_MAX`]; 0 where they are no member.
+    /// Messages of others that the viewer has not read and has not blocked, at most [`UNREAD_MAX`]; 0 where they are
+    /// no member.
     pub unread: u32,
     /// The newest message; `None` where the viewer is no member.
     pub last_message: Option<Message>,
@@ -97,6 +98,8 @@ pub struct Join {
     pub user_id: UserId,
     /// The invitation's code, for a room that is not public.
     pub invite_code: Option<String>,
+    /// How far the person has come.
+    pub level: u32,
     /// When.
     pub at: Timestamp,
 }
@@ -122,6 +125,11 @@ pub enum JoinOutcome {
     Banned,
     /// It takes nobody without an invitation, and the code is not its code.
     NotInvited,
+    /// It takes nobody below a level that the person has not reached.
+    LevelRequired {
+        /// The level.
+        level: u32,
+    },
     /// There is no such room, it is closed, or it is a squad.
     NoRoom,
 }
@@ -163,7 +171,8 @@ pub trait RoomStore: Send + Sync {
 
     /// Makes somebody a member and appends `member joined`: all or nothing, once; what was said before counts as
     /// read. MUST hold the room's limit of members under concurrent joins. Whoever comes back keeps what was counted
-    /// and how long they are muted, and no office; the owner needs no code.
+    /// and how long they are muted, and no office; the owner needs no code. [`Room::admits`] judges the level of
+    /// whoever is not in yet.
     async fn join(&self, join: &Join) -> Result<JoinOutcome, PortError>;
 
     /// Ends a membership and appends `member` with this action; the seq, or `None` where there was no membership
@@ -192,7 +201,8 @@ pub trait RoomStore: Send + Sync {
     async fn mark_read(&self, id: &ConversationId, user: UserId, seq: u64) -> Result<Option<u64>, PortError>;
 
     /// Messages of others that somebody has not read in these conversations of any kind, at most [`UNREAD_MAX`]
-    /// each, 0 where they may not read; unknown ones are left out. One read.
+    /// each, 0 where they may not read; unknown ones are left out, and so is what people say whom they have blocked.
+    /// One read.
     async fn unread(
         &self,
         user: UserId,

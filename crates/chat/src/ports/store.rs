@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use kernel::{Credits, MessageId, Page, PageRequest, PortError, Tariff, Timestamp, UserId};
 
-use super::{AppendOutcome, Like, LikeOutcome, NewMessage, Recall, RecallOutcome, ReplyStart, StartOutcome};
+use super::{
+    AnnounceOutcome, Announcement, AppendOutcome, Like, LikeOutcome, NewMessage, Recall, RecallOutcome,
+    ReplyStart, StartOutcome,
+};
 use crate::conversation::{CharacterId, Conversation, ConversationId};
 use crate::event::{Event, EventBody, utf16_length};
 use crate::generation::{Charge, Generation, InstanceId};
@@ -262,6 +265,13 @@ pub trait EventLog: Send + Sync {
     /// concurrent calls with one `client_msg_id` one MUST be `Repeated`. One refused or unstorable event MUST NOT
     /// refuse another.
     async fn append(&self, message: &NewMessage) -> Result<AppendOutcome, PortError>;
+
+    /// Appends the house's own message to a room and counts it for the room: all or nothing. It is an event `message`
+    /// like a person's, by [`crate::message::Author::System`].
+    ///
+    /// MUST answer `Repeated` for a `client_msg_id` that an announcement of this room has, whatever the content; of
+    /// two concurrent calls with one `client_msg_id` one MUST be `Repeated`.
+    async fn append_announcement(&self, announcement: &Announcement) -> Result<AnnounceOutcome, PortError>;
 
     /// Appends `ai_start` of a room's reply, creates its message and its saga, counts it for the room: all or
     /// nothing.

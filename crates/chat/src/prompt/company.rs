@@ -139,7 +139,7 @@ fn line(company: Company<'_>, speaker: &CharacterId, message: &Message) -> Promp
             let text = without_markers(&message.content);
             PromptTurn { role: PromptRole::User, text: quoted(&name_of(company, &message.author), &text) }
         }
-        Author::User(_) => {
+        Author::User(_) | Author::System => {
             let text = quoted(&name_of(company, &message.author), &message.content);
             PromptTurn { role: PromptRole::User, text }
         }
@@ -157,6 +157,8 @@ fn name_of(company: Company<'_>, author: &Author) -> String {
             let character = company.characters.iter().find(|character| character.id == *id);
             plain(character.map_or("", |character| character.name.as_str()), "某角色")
         }
+        // An operator's text is a person's text too: it stands among the lines of the room, not in the system role.
+        Author::System => "公告".to_owned(),
     }
 }
 

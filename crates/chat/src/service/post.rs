@@ -20,6 +20,7 @@ use crate::event::{Event, EventBody};
 use crate::message::{Author, Message};
 use crate::ports::{Admission, AppendOutcome, NewMessage};
 use crate::room::{Room, UserCard};
+use crate::turn::TurnState;
 
 pub use order::{PostOrder, PostPlace};
 pub(super) use parse::Said;
@@ -194,7 +195,7 @@ impl ChatService {
                 let posted = Posted { message_id: message.id, seq, at: message.at, duplicate: false };
                 self.inner.announce(&room.id, vec![said_event(&message, seq, author)]);
                 self.cut_unasked(room, &message).await;
-                if let Some(turn) = &message.turn {
+                if let Some(turn) = message.turn.as_ref().filter(|turn| turn.state == TurnState::Open) {
                     self.begin_turn(turn);
                 }
                 Ok(posted)
@@ -254,12 +255,12 @@ impl ChatService {
 }
 
 /// An earlier message under the same id, if it says the same. What was recalled since says nothing any more.
-fn same(earlier: Message, body_hash: &str) -> Result<Message, ChatError> {
+pub(super) fn same(earlier: Message, body_hash: &str) -> Result<Message, ChatError> {
     let is_same = earlier.body_hash.as_deref().is_none_or(|hash| hash == body_hash);
     if is_same { Ok(earlier) } else { Err(ChatError::ClientMsgIdConflict) }
 }
 
-fn posted(message: &Message) -> Posted {
+pub(super) fn posted(message: &Message) -> Posted {
     Posted { message_id: message.id, seq: message.seq, at: message.created_at, duplicate: false }
 }
 

@@ -49,7 +49,9 @@ impl ChatService {
         message: &Message,
         standing: &Standing,
     ) -> Result<(), ChatError> {
-        let keeps_order = standing.kind == ConversationKind::Room && standing.may_manage(user);
+        // What the house announced is its operators' alone to take back.
+        let is_of_room = standing.kind == ConversationKind::Room && message.author != Author::System;
+        let keeps_order = is_of_room && standing.may_manage(user);
         if is_operator || keeps_order {
             return Ok(());
         }
@@ -77,7 +79,7 @@ impl ChatService {
         for _ in 0..ANSWERS_MAX {
             match (author, answers) {
                 (Author::User(user), _) => return Ok(Some(user)),
-                (Author::Character(_), None) => return Ok(None),
+                (Author::Character(_), None) | (Author::System, _) => return Ok(None),
                 (Author::Character(_), Some(id)) => match self.inner.ports.log.message(id).await? {
                     Some(before) => (author, answers) = (before.author, before.reply_to),
                     None => return Ok(None),
@@ -157,6 +159,6 @@ impl ChatService {
 fn title_from(message: &Message) -> Option<String> {
     match message.author {
         Author::User(_) => Some(title_of(&message.content, TITLE_CHARS)).filter(|title| !title.is_empty()),
-        Author::Character(_) => None,
+        Author::Character(_) | Author::System => None,
     }
 }

@@ -16,6 +16,7 @@ use crate::idempotency::IdempotencyKey;
 use crate::ports::{Once, RoomChange, RoomCreateOutcome, RoomQuery, RoomSummary};
 use crate::room::{Member, Room, RoomProfile, RoomSettings, RoomStatistics, Standing};
 
+pub use access::Actor;
 #[cfg(test)]
 pub(super) use access::tests as fixtures;
 pub(super) use rules::{NAME_CHARS_MAX, parse_characters};
@@ -51,6 +52,8 @@ pub struct RoomEdit {
     pub description: Option<String>,
     /// Who speaks in it.
     pub characters: Option<Vec<String>>,
+    /// The level that new members need, in public rooms only.
+    pub require_level: Option<u32>,
     /// What its owner decides.
     pub settings: Option<RoomSettings>,
 }
@@ -217,6 +220,9 @@ impl ChatService {
                 self.known_characters(&ids).await?
             };
         }
+        if let Some(level) = edit.require_level {
+            room.profile.require_level = rules::check_level(level, room.is_public)?;
+        }
         let settings = edit.settings.unwrap_or(room.settings);
         room.settings = rules::check_settings(settings, &room.characters, room.is_public)?;
         Ok(room)
@@ -250,6 +256,15 @@ impl ChatService {
         let change = RoomChange { invite_code: Some(code.clone()), ..RoomChange::default() };
         self.change(&room.id, &change).await?;
         Ok(code)
+    }
+
+    /// The code that lets strangers in now, if there is one; for those who keep order.
+    pub async fn invitation(&self, user: UserId, id: &str) -> Result<Option<String>, ChatError> {
+        let (room, _) = self.managed(user, id).await?;
+        if room.kind != ConversationKind::Room {
+            return Err(ChatError::NotFound);
+        }
+        Ok(self.inner.ports.rooms.invite_code(&room.id).await?)
     }
 
     async fn change(&self, id: &ConversationId, change: &RoomChange) -> Result<(), ChatError> {

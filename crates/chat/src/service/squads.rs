@@ -159,7 +159,7 @@ impl ChatService {
     /// Refuses what the payer could not even begin to pay. What is held for it is freed at once: each step holds its
     /// own when its time comes, by a prompt that nobody knows yet.
     async fn check_balance(&self, message: &NewMessage, turn: &Turn) -> Result<(), ChatError> {
-        let Some(step) = turn.steps.first() else { return Ok(()) };
+        let Some(step) = turn.next_step() else { return Ok(()) };
         let ports = &self.inner.ports;
         let persona = ports.personas.persona(&step.character_id).await?.ok_or(ChatError::UnknownCharacter)?;
         let newest = HistoryQuery::Newest { limit: HISTORY_MESSAGES };

@@ -70,7 +70,7 @@ impl ChatService {
         }
         match message.author {
             Author::Character(_) => self.stop_reply(&message).await,
-            Author::User(_) => self.stop_turn(message).await,
+            Author::User(_) | Author::System => self.stop_turn(message).await,
         }
     }
 
@@ -128,7 +128,9 @@ impl ChatService {
     async fn reply_of(&self, message: Message) -> Result<Message, ChatError> {
         match message.author {
             Author::Character(_) => Ok(message),
-            Author::User(_) => self.inner.ports.log.reply_to(message.id).await?.ok_or(ChatError::NotFound),
+            Author::User(_) | Author::System => {
+                self.inner.ports.log.reply_to(message.id).await?.ok_or(ChatError::NotFound)
+            }
         }
     }
 

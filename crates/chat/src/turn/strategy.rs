@@ -78,13 +78,17 @@ pub struct Decision {
     pub candidates: Vec<Candidate>,
     /// Who speaks, in order, and why.
     pub speakers: Vec<(CharacterId, Reason)>,
+    /// Who was named and is silenced in this room.
+    pub silenced: Vec<CharacterId>,
 }
 
 /// Decides who answers a message.
 pub fn decide(scene: &Scene<'_>) -> Decision {
     let named = named(scene);
-    if !named.is_empty() {
-        return concluded(scene, named, &[], |_| Reason::Outweighed);
+    let silenced = silenced(scene);
+    // Who asks one that is silenced has not asked the others: nobody stands in.
+    if !named.is_empty() || !silenced.is_empty() {
+        return Decision { silenced, ..concluded(scene, named, &[], |_| Reason::Outweighed) };
     }
     if scene.open_turns >= OPEN_TURNS_MAX && scene.strategy != TurnStrategy::Manual {
         return concluded(scene, Vec::new(), &[], |_| Reason::RoomBusy);
@@ -101,13 +105,29 @@ pub fn decide(scene: &Scene<'_>) -> Decision {
     }
 }
 
-/// Who is named and may speak: by id, then in the text, then by being answered.
-fn named(scene: &Scene<'_>) -> Vec<(CharacterId, Reason)> {
+/// Whom the message asks: by id, then in the text, then by being answered.
+fn asked<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a CharacterId, Reason)> {
     let by_id = scene.by_id.iter().map(|id| (id, Reason::MentionedById));
     let by_name = scene.by_name.iter().map(|id| (id, Reason::MentionedByName));
-    let replied_to = scene.replied_to.into_iter().map(|id| (id, Reason::RepliedTo));
+    by_id.chain(by_name).chain(scene.replied_to.into_iter().map(|id| (id, Reason::RepliedTo)))
+}
+
+/// Who is asked and silenced, each once.
+fn silenced(scene: &Scene<'_>) -> Vec<CharacterId> {
+    let mut silenced: Vec<CharacterId> = Vec::new();
+    for (id, _) in asked(scene) {
+        let is_silenced = scene.speakers.iter().any(|speaker| speaker.id == *id && speaker.is_muted);
+        if is_silenced && !silenced.contains(id) {
+            silenced.push(id.clone());
+        }
+    }
+    silenced
+}
+
+/// Who is asked and may speak.
+fn named(scene: &Scene<'_>) -> Vec<(CharacterId, Reason)> {
     let mut named: Vec<(CharacterId, Reason)> = Vec::new();
-    for (id, reason) in by_id.chain(by_name).chain(replied_to) {
+    for (id, reason) in asked(scene) {
         let may_speak = scene.speakers.iter().any(|speaker| speaker.id == *id && !speaker.is_muted);
         if may_speak && named.len() < SPEAKERS_MAX && !named.iter().any(|(known, _)| known == id) {
             named.push((id.clone(), reason));
@@ -130,7 +150,8 @@ fn concluded(
         let silent = || if speaker.is_muted { Reason::Muted } else { silence(speaker) };
         Candidate { character_id: speaker.id.clone(), weight, reason: spoken.unwrap_or_else(silent) }
     };
-    Decision { candidates: scene.speakers.iter().zip(weights).map(candidate).collect(), speakers }
+    let candidates = scene.speakers.iter().zip(weights).map(candidate).collect();
+    Decision { candidates, speakers, silenced: Vec::new() }
 }
 
 /// One is drawn by weight, and now and then a second one.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_sql::{
-    SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlRooms, SqlSessions,
-    SqlStore, SqlTurns, SqlUsers,
+    SqlBlocks, SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlReports,
+    SqlRooms, SqlSessions, SqlStore, SqlTurns, SqlUsers,
 };
 use anyhow::{Context, bail};
 use auth::ports::{LoginLog, SessionStore, UserStore};
 use billing::Ledger;
-use chat::ports::{ConversationStore, EventLog, GenerationStore, RoomStore, TurnStore};
+use chat::ports::{
+    BanList, BlockStore, ConversationStore, EventLog, GenerationStore, ReportStore, RoomStore, TurnStore,
+};
 use kernel::Timestamp;
 
 use crate::config::Config;
@@ -102,6 +104,18 @@ impl Stores {
 
     pub(super) fn rooms(&self) -> Arc<dyn RoomStore> {
         Arc::new(SqlRooms::new(self.store.clone()))
+    }
+
+    pub(super) fn bans(&self) -> Arc<dyn BanList> {
+        Arc::new(SqlRooms::new(self.store.clone()))
+    }
+
+    pub(super) fn blocks(&self) -> Arc<dyn BlockStore> {
+        Arc::new(SqlBlocks::new(self.store.clone()))
+    }
+
+    pub(super) fn reports(&self) -> Arc<dyn ReportStore> {
+        Arc::new(SqlReports::new(self.store.clone()))
     }
 
     pub(super) fn turns(&self) -> Arc<dyn TurnStore> {

@@ -9,6 +9,28 @@ use crate::ports::{Join, JoinOutcome};
 use crate::room::{Member, MemberAction, MemberState, Room, Standing};
 use crate::service::{ChatService, Inner};
 
+/// Who acts on a room: a person, who may be an operator. Operators keep order in public rooms, which are nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// Who.
+    pub user_id: UserId,
+    /// Whether they run the house.
+    pub is_operator: bool,
+}
+
+impl From<UserId> for Actor {
+    fn from(user_id: UserId) -> Self {
+        Self { user_id, is_operator: false }
+    }
+}
+
+impl Actor {
+    /// Whether they may what a room's owner may.
+    pub(super) fn owns(self, room: &Room) -> bool {
+        room.owner == Some(self.user_id) || (self.is_operator && room.is_public)
+    }
+}
+
 impl ChatService {
     /// What is known of a conversation that the person may read now.
     ///
@@ -29,7 +51,8 @@ impl ChatService {
             return Err(refusal(&standing));
         }
         let at = self.inner.now();
-        let join = Join { conversation_id: id.clone(), user_id: user, invite_code: None, at };
+        let level = self.inner.ports.levels.level(user).await?;
+        let join = Join { conversation_id: id.clone(), user_id: user, invite_code: None, level, at };
         let (member, head) = match self.inner.ports.rooms.join(&join).await? {
             JoinOutcome::Joined { seq, member } => {
                 self.inner.announce_member(id, user, MemberAction::Joined, seq, at);
@@ -38,15 +61,23 @@ impl ChatService {
             JoinOutcome::Already { member } => (member, standing.head),
             JoinOutcome::Full => return Err(ChatError::Forbidden(Forbidden::MembersFull)),
             JoinOutcome::Banned => return Err(ChatError::Forbidden(Forbidden::Banned)),
+            JoinOutcome::LevelRequired { level } => {
+                return Err(ChatError::Forbidden(Forbidden::LevelRequired { level }));
+            }
             JoinOutcome::NotInvited | JoinOutcome::NoRoom => return Err(ChatError::NotFound),
         };
         Ok(Standing { head, member: Some(member), ..standing })
     }
 
-    /// A room or squad in which the person keeps order, and what they are there.
-    pub(super) async fn managed(&self, user: UserId, id: &str) -> Result<(Room, Standing), ChatError> {
-        let (room, standing) = self.visible(user, id).await?;
-        if standing.may_manage(user) {
+    /// A room or squad in which they keep order, and what they are there.
+    pub(super) async fn managed(
+        &self,
+        actor: impl Into<Actor>,
+        id: &str,
+    ) -> Result<(Room, Standing), ChatError> {
+        let actor = actor.into();
+        let (room, standing) = self.visible(actor.user_id, id).await?;
+        if standing.may_manage(actor.user_id) || actor.owns(&room) {
             Ok((room, standing))
         } else {
             Err(ChatError::Forbidden(Forbidden::NotManager))

@@ -2,12 +2,12 @@
 
 use kernel::{Page, PageRequest, UserId};
 
-use super::Joined;
+use super::{Actor, Joined};
 use crate::conversation::{ConversationId, ConversationKind};
 use crate::error::{ChatError, Forbidden};
 use crate::event::Frame;
 use crate::ports::{Join, JoinOutcome, MemberChange};
-use crate::room::{Member, MemberAction, Role, Standing};
+use crate::room::{Member, MemberAction, Role, Room, Standing};
 use crate::service::ChatService;
 
 const INVITE_CODE_CHARS_MAX: usize = 64;
@@ -23,7 +23,8 @@ impl ChatService {
         let id: ConversationId = id.parse().map_err(|_invalid| ChatError::NotFound)?;
         let at = self.inner.now();
         let invite_code = invite_code.filter(|code| is_code(code));
-        let join = Join { conversation_id: id.clone(), user_id: user, invite_code, at };
+        let level = self.inner.ports.levels.level(user).await?;
+        let join = Join { conversation_id: id.clone(), user_id: user, invite_code, level, at };
         match self.inner.ports.rooms.join(&join).await? {
             JoinOutcome::Joined { seq, member } => {
                 self.inner.announce_member(&id, user, MemberAction::Joined, seq, at);
@@ -32,6 +33,9 @@ impl ChatService {
             JoinOutcome::Already { member } => Ok(Joined { member, seq: None }),
             JoinOutcome::Full => Err(ChatError::Forbidden(Forbidden::MembersFull)),
             JoinOutcome::Banned => Err(ChatError::Forbidden(Forbidden::Banned)),
+            JoinOutcome::LevelRequired { level } => {
+                Err(ChatError::Forbidden(Forbidden::LevelRequired { level }))
+            }
             JoinOutcome::NotInvited | JoinOutcome::NoRoom => Err(ChatError::NotFound),
         }
     }
@@ -67,16 +71,16 @@ impl ChatService {
     /// Shows a member out, for good if `ban`. Who keeps order is shown out by the owner only, the owner by nobody.
     pub async fn remove_member(
         &self,
-        user: UserId,
+        actor: impl Into<Actor>,
         id: &str,
         member: UserId,
         ban: bool,
     ) -> Result<(), ChatError> {
-        let (room_id, theirs) = self.below(user, id, member).await?;
+        let (room, theirs) = self.below(actor.into(), id, member).await?;
         let is_joined = theirs.member.as_ref().is_some_and(Member::is_joined);
         match (ban, is_joined) {
-            (true, _) => self.end_membership(&room_id, member, MemberAction::Banned).await,
-            (false, true) => self.end_membership(&room_id, member, MemberAction::Removed).await,
+            (true, _) => self.end_membership(&room.id, member, MemberAction::Banned).await,
+            (false, true) => self.end_membership(&room.id, member, MemberAction::Removed).await,
             (false, false) => Ok(()),
         }
     }
@@ -84,40 +88,75 @@ impl ChatService {
     /// Silences a member for so many seconds; 0 ends it.
     pub async fn mute_member(
         &self,
-        user: UserId,
+        actor: impl Into<Actor>,
         id: &str,
         member: UserId,
         seconds: u32,
     ) -> Result<(), ChatError> {
-        let (room_id, _) = self.below(user, id, member).await?;
+        let (room, _) = self.below(actor.into(), id, member).await?;
         let muted_until = Some(self.inner.now().plus_seconds(i64::from(seconds)));
         let change = MemberChange { role: None, muted_until };
-        if self.inner.ports.rooms.change_member(&room_id, member, change).await? {
+        if self.inner.ports.rooms.change_member(&room.id, member, change).await? {
             Ok(())
         } else {
             Err(ChatError::NotFound)
         }
     }
 
-    /// The room, and the standing there of somebody over whom the person has a say.
-    async fn below(
+    /// Makes a member an admin, or an ordinary member again; by the owner only. The room itself is not given away.
+    pub async fn set_role(
         &self,
-        user: UserId,
+        actor: impl Into<Actor>,
         id: &str,
         member: UserId,
-    ) -> Result<(ConversationId, Standing), ChatError> {
-        let (room, own) = self.managed(user, id).await?;
+        role: Role,
+    ) -> Result<Member, ChatError> {
+        let actor = actor.into();
+        let (room, theirs) = self.below(actor, id, member).await?;
+        if role == Role::Owner || !actor.owns(&room) {
+            return Err(ChatError::Forbidden(Forbidden::NotManager));
+        }
+        let theirs = theirs.member.filter(Member::is_joined).ok_or(ChatError::NotFound)?;
+        let change = MemberChange { role: Some(role), muted_until: None };
+        if self.inner.ports.rooms.change_member(&room.id, member, change).await? {
+            Ok(Member { role, ..theirs })
+        } else {
+            Err(ChatError::NotFound)
+        }
+    }
+
+    /// Who may not come back; for those who keep order.
+    pub async fn banned(
+        &self,
+        actor: impl Into<Actor>,
+        id: &str,
+        page: PageRequest,
+    ) -> Result<Page<Member>, ChatError> {
+        let (room, _) = self.managed(actor, id).await?;
+        Ok(self.inner.ports.bans.banned(&room.id, page).await?)
+    }
+
+    /// Lets a banned person come back if they wish; for those who keep order. Who is not banned is not changed.
+    pub async fn lift_ban(&self, actor: impl Into<Actor>, id: &str, member: UserId) -> Result<(), ChatError> {
+        let (room, _) = self.managed(actor, id).await?;
+        self.inner.ports.bans.lift(&room.id, member).await?;
+        Ok(())
+    }
+
+    /// The room, and the standing there of somebody over whom they have a say.
+    async fn below(&self, actor: Actor, id: &str, member: UserId) -> Result<(Room, Standing), ChatError> {
+        let (room, _) = self.managed(actor, id).await?;
         if room.kind != ConversationKind::Room {
             return Err(ChatError::NotFound);
         }
         let theirs = self.inner.standing(member, &room.id).await?;
-        let is_owner = own.owner == Some(user);
+        let is_owner = actor.owns(&room);
         let keeps_order =
             theirs.member.as_ref().is_some_and(|member| member.is_joined() && member.role >= Role::Admin);
         if theirs.owner == Some(member) || (keeps_order && !is_owner) {
             return Err(ChatError::Forbidden(Forbidden::NotManager));
         }
-        Ok((room.id, theirs))
+        Ok((room, theirs))
     }
 
     async fn end_membership(

@@ -18,6 +18,7 @@ const MEMBERS_MAX: u32 = 2_000;
 /// A public room is the operator's, who knows what the house bears.
 const PUBLIC_MEMBERS_MAX: u32 = 100_000;
 const RESPONSE_DELAY_MS_MAX: u32 = 10_000;
+const LEVEL_MAX: u32 = 1_000;
 
 /// What a private room shows. Bonuses and levels belong to public rooms: nobody gives them to their own.
 pub(super) fn parse_profile(wanted: &RoomProfile) -> Result<RoomProfile, ChatError> {
@@ -45,6 +46,15 @@ pub(super) fn parse_description(text: &str) -> Result<String, ChatError> {
 
 fn parse_optional(field: Field, text: &str, limit: u32) -> Result<String, ChatError> {
     if text.trim().is_empty() { Ok(String::new()) } else { parse_text(field, text, limit) }
+}
+
+/// A level that a room requires. Levels belong to public rooms: nobody sets one for their own.
+pub(super) fn check_level(level: u32, is_public: bool) -> Result<u32, ChatError> {
+    if is_public && level <= LEVEL_MAX {
+        Ok(level)
+    } else {
+        Err(ChatError::Invalid { field: Field::RequireLevel, error: ContentError::Range })
+    }
 }
 
 /// Settings within their bounds; only the room's own characters can be silenced.
@@ -144,6 +154,12 @@ mod tests {
         assert!(check_settings(settings(2_001, 0), &characters, true).is_ok());
         let pool = RoomSettings { payer: PayerRule::Pool, ..settings(2, 0) };
         assert!(check_settings(pool, &characters, false).is_err());
+    }
+
+    #[test]
+    fn only_public_rooms_require_a_level() {
+        assert_eq!(check_level(3, true).unwrap(), 3);
+        assert!(check_level(3, false).is_err() && check_level(1_001, true).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::ports::NewMessage;
 use crate::room::{Payer, Room, TurnStrategy, payer};
 use crate::service::{ChatService, Inner};
 use crate::turn::strategy::{Decision, Scene, Speaker, decide};
-use crate::turn::{Step, StepState, Turn, TurnState, follow_ups};
+use crate::turn::{Reason, Step, StepState, Turn, TurnState, follow_ups};
 
 /// With so many turns waiting even who is named is not heard: a queue must end.
 const WAITING_TURNS_MAX: u32 = 48;
@@ -33,7 +33,7 @@ impl ChatService {
         let by_name = cast.names.named_in(&message.content);
         let replied_to = answered.and_then(|answered| match &answered.author {
             Author::Character(id) => Some(id),
-            Author::User(_) => None,
+            Author::User(_) | Author::System => None,
         });
         let is_anybody_named = !message.mentions.is_empty() || !by_name.is_empty() || replied_to.is_some();
         if !is_anybody_named && room.settings.turn_strategy == TurnStrategy::Manual {
@@ -104,18 +104,31 @@ impl Inner {
         u64::from_le_bytes(bytes)
     }
 
-    fn turn(&self, room: &Room, message: &NewMessage, decision: Decision, seed: u64) -> Option<Turn> {
-        let step = |(character_id, reason)| Step {
+    /// What is to be said, and behind it who was named in vain.
+    fn steps(
+        &self,
+        message: &NewMessage,
+        speakers: Vec<(CharacterId, Reason)>,
+        silenced: Vec<CharacterId>,
+    ) -> Vec<Step> {
+        let speaking = speakers.into_iter().map(|(id, reason)| (id, reason, StepState::Waiting));
+        let left_out = silenced.into_iter().map(|id| (id, Reason::Muted, StepState::Skipped));
+        let step = |(character_id, reason, state)| Step {
             reply: self.runtime.ids.next(),
             character_id,
             reason,
             reply_to: message.id,
-            state: StepState::Waiting,
+            state,
         };
-        let steps: Vec<Step> = decision.speakers.into_iter().map(step).collect();
+        speaking.chain(left_out).map(step).collect()
+    }
+
+    fn turn(&self, room: &Room, message: &NewMessage, decision: Decision, seed: u64) -> Option<Turn> {
+        let steps = self.steps(message, decision.speakers, decision.silenced);
         if steps.is_empty() {
             return None;
         }
+        let is_open = steps.iter().any(|step| step.state == StepState::Waiting);
         let strategy = room.settings.turn_strategy;
         let talk_among_themselves = room.kind == ConversationKind::Room && strategy == TurnStrategy::Natural;
         Some(Turn {
@@ -133,7 +146,8 @@ impl Inner {
             candidates: decision.candidates,
             follow_ups_left: if talk_among_themselves { follow_ups(&steps) } else { 0 },
             steps,
-            state: TurnState::Open,
+            // Where only silenced ones were named there is nothing to do: the turn tells why.
+            state: if is_open { TurnState::Open } else { TurnState::Done },
             owner: self.settings.instance,
             created_at: message.at,
         })

@@ -126,7 +126,7 @@ fn lately(messages: &[Message], open: &[Turn], now: Timestamp) -> Lately {
     let queued = waiting.iter().rev().flat_map(|asked| asked.iter().rev()).map(|id| (id.clone(), now));
     let said = messages.iter().rev().filter_map(|message| match &message.author {
         Author::Character(id) => Some((id.clone(), message.created_at)),
-        Author::User(_) => None,
+        Author::User(_) | Author::System => None,
     });
     let mut spoke: Vec<(CharacterId, Timestamp)> = Vec::new();
     for (id, at) in queued.chain(said) {

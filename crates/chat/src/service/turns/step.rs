@@ -179,7 +179,7 @@ impl Worker {
     async fn people(&self, history: &[Message], answered: &Message) -> Vec<UserCard> {
         let authors = history.iter().chain([answered]).filter_map(|message| match message.author {
             Author::User(user) => Some(user),
-            Author::Character(_) => None,
+            Author::Character(_) | Author::System => None,
         });
         let mut users: Vec<UserId> = authors.collect();
         users.sort_unstable();
@@ -379,7 +379,7 @@ impl Worker {
 fn is_overtaken(question: &Message, history: &[Message]) -> bool {
     let is_by_a_person = |message: &Message| match message.author {
         Author::User(_) => true,
-        Author::Character(_) => false,
+        Author::Character(_) | Author::System => false,
     };
     history.iter().any(|message| message.seq > question.seq && is_by_a_person(message))
 }

@@ -84,6 +84,26 @@ fn who_is_named_needs_no_rest_and_who_is_muted_never_speaks() {
 }
 
 #[test]
+fn where_only_a_muted_one_is_named_nobody_stands_in() {
+    let speakers: Vec<Speaker> = (0..3).map(speaker).collect();
+    let mut with_muted = speakers.clone();
+    with_muted[1].is_muted = true;
+    let (named, replied_to) = ([id(1), id(1)], id(1));
+    for strategy in [TurnStrategy::Natural, TurnStrategy::List, TurnStrategy::Pooled, TurnStrategy::Manual] {
+        let asked = |speakers| {
+            let plain = scene(strategy, speakers, "", 1);
+            decide(&Scene { by_id: &named, replied_to: Some(&replied_to), ..plain })
+        };
+        let decision = asked(&with_muted);
+        assert!(decision.speakers.is_empty());
+        assert_eq!((&decision.silenced[..], reason_of(&decision, 1)), (&[id(1)][..], Reason::Muted));
+        let heard = asked(&speakers);
+        assert_eq!((who(&heard).len(), heard.silenced.len()), (1, 0));
+    }
+    assert!(decide(&scene(TurnStrategy::List, &with_muted, "", 1)).silenced.is_empty());
+}
+
+#[test]
 fn a_greeting_buys_one_reply_and_seldom_two() {
     let speakers: Vec<Speaker> = (0..8).map(speaker).collect();
     let counts: Vec<usize> = (0..1_000)
