@@ -12,11 +12,10 @@ use futures::StreamExt;
 use futures::future::{Either, select};
 use kernel::{Clock, Timestamp};
 
-use crate::call::Call;
+use crate::call::{Call, Waiting};
 use crate::translator::Translator;
-use crate::wire::Chunk;
 
-type Chunks = StreamResponse<Chunk>;
+type Chunks = StreamResponse<Waiting>;
 
 /// A reply that is being read. Dropping it closes the connection to the endpoint.
 pub(crate) struct Answer {
@@ -25,6 +24,8 @@ pub(crate) struct Answer {
     translator: Translator,
     ready: VecDeque<ReplyEvent>,
     first_content_at: Option<Timestamp>,
+    /// Told after what was read before it.
+    error: Option<ModelError>,
     is_over: bool,
 }
 
@@ -36,6 +37,7 @@ impl Answer {
             translator: Translator::default(),
             ready: VecDeque::new(),
             first_content_at: None,
+            error: None,
             is_over: false,
         }
     }
@@ -46,6 +48,10 @@ impl Answer {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(Ok(event));
+            }
+            if let Some(error) = self.error.take() {
+                self.is_over = true;
+                return Some(Err(error));
             }
             if self.is_over {
                 return None;
@@ -58,19 +64,17 @@ impl Answer {
                 }
                 Err(late) => Err(late),
             };
-            if let Err(error) = read {
-                self.is_over = true;
-                return Some(Err(error));
-            }
+            self.error = read.err();
         }
     }
 
-    /// Reads a chunk, or the end of the stream, which is whole only after a finish.
-    fn read(&mut self, chunk: Option<Result<Chunk, OpenAIError>>) -> Result<(), ModelError> {
+    /// Reads the chunks that wait, or the end of the stream, which is whole only after a finish.
+    fn read(&mut self, chunk: Option<Result<Waiting, OpenAIError>>) -> Result<(), ModelError> {
         match chunk {
-            Some(Ok(chunk)) => {
-                self.call.give_room();
-                self.ready.extend(self.translator.read(chunk)?);
+            Some(Ok(Waiting {})) => {
+                for chunk in self.call.take() {
+                    self.ready.extend(self.translator.read(chunk)?);
+                }
             }
             Some(Err(_)) | None if self.translator.is_finished() => self.is_over = true,
             Some(Err(_)) | None => {
@@ -88,7 +92,7 @@ impl Answer {
     async fn next_chunk(
         &mut self,
         waiting_since: Timestamp,
-    ) -> Result<Option<Result<Chunk, OpenAIError>>, ModelError> {
+    ) -> Result<Option<Result<Waiting, OpenAIError>>, ModelError> {
         let limits = self.call.limits;
         let clock = &self.call.clock;
         let chunk = self.chunks.next();

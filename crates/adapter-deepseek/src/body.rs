@@ -1,8 +1,8 @@
 //! The stream's bytes on their way to the client library: bounded, checked and reduced to what it must see.
 //!
 //! The library forgets what a comment tells (the endpoint lives), puts no bound on a line or on its queue, and
-//! logs the content of a line that it cannot read. So lines are taken apart here, and it gets only whole data
-//! lines that are known to be readable, no faster than they are consumed.
+//! logs the content of a line that it cannot read. So lines are taken apart and read here, no faster than they are
+//! consumed, and the library is only told that some have come.
 //!
 //! An endpoint sends word by word, and each word that is read as it comes wakes three tasks. Watchers are told twenty
 //! times a second anyway: so once the answer has begun, what has come is read in beats.
@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chat::ports::ModelError;
 use futures::FutureExt;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
@@ -20,6 +20,7 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::call::Call;
+use crate::chunk::read_chunk;
 use crate::lines::Lines;
 use crate::wire::Chunk;
 
@@ -36,6 +37,10 @@ const TURNS: usize = 3;
 #[error("see the call")]
 pub(crate) struct Ended;
 
+/// The library is told of all chunks of a beat at once: it reads this, and they wait in the call.
+const WAITING: &[u8] = b"data: {}\n\n";
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
 /// Event after event as the library wants to read it.
 pub(crate) fn events(
     response: reqwest::Response,
@@ -45,7 +50,10 @@ pub(crate) fn events(
         lines: Lines::new(call.limits.line_bytes_max),
         bytes: response.bytes_stream().boxed(),
         bytes_read: 0,
+        held: None,
+        has_all: false,
         is_over: false,
+        end: None,
         call,
     };
     stream::try_unfold(reader, |mut reader| async move {
@@ -58,63 +66,119 @@ struct Reader {
     bytes: BoxStream<'static, Result<Bytes, reqwest::Error>>,
     lines: Lines,
     bytes_read: usize,
-    /// No more bytes come, or none are wanted.
+    /// A chunk that has no room yet.
+    held: Option<Chunk>,
+    /// No more bytes come.
+    has_all: bool,
+    /// Nothing more is wanted.
     is_over: bool,
+    /// What is said when the chunks before it are told.
+    end: Option<Result<Option<Bytes>, Ended>>,
     call: Arc<Call>,
 }
 
+enum Step {
+    /// A chunk was put into the call.
+    Put,
+    /// Something was read that is no chunk yet.
+    Read,
+    /// Nothing more is here now.
+    Tell,
+    /// The stream ends, with these last bytes.
+    End(Option<Bytes>),
+}
+
 impl Reader {
+    /// An event for all chunks that have come, then the end.
     async fn next_event(&mut self) -> Result<Option<Bytes>, Ended> {
-        loop {
-            if self.is_over {
-                return Ok(None);
+        let mut is_waiting = false;
+        while self.end.is_none() {
+            match self.step(is_waiting).await {
+                Ok(Step::Put) => is_waiting = true,
+                Ok(Step::Read) => {}
+                Ok(Step::Tell) => break,
+                Ok(Step::End(last)) => self.end = Some(Ok(last)),
+                Err(ended) => self.end = Some(Err(ended)),
             }
-            let Some(line) = self.next_line().await? else { return Ok(None) };
-            let Some(data) = data_of(&line) else { continue };
-            if data == b"[DONE]" {
-                self.is_over = true;
-                return Ok(Some(as_event(data)));
+        }
+        if is_waiting {
+            return Ok(Some(Bytes::from_static(WAITING)));
+        }
+        self.end.take().unwrap_or(Ok(None))
+    }
+
+    async fn step(&mut self, is_waiting: bool) -> Result<Step, Ended> {
+        if self.is_over {
+            return Ok(Step::End(None));
+        }
+        if let Some(chunk) = self.held.take() {
+            if !self.call.has_room() {
+                if is_waiting {
+                    self.held = Some(chunk);
+                    return Ok(Step::Tell);
+                }
+                self.call.make_room().await;
             }
-            if !is_readable(data) {
-                return Err(self.fail("a line of the stream cannot be read"));
-            }
-            self.call.make_room().await;
-            return Ok(Some(as_event(data)));
+            self.call.put(chunk);
+            return Ok(Step::Put);
+        }
+        match self.lines.next_line() {
+            Ok(Some(line)) => self.accept(&line),
+            Ok(None) => self.more(is_waiting).await,
+            Err(_too_long) => Err(self.fail("a line of the stream is too long")),
         }
     }
 
-    /// The next line; the last one may lack its end.
-    async fn next_line(&mut self) -> Result<Option<Bytes>, Ended> {
-        loop {
-            match self.lines.next_line() {
-                Ok(Some(line)) => return Ok(Some(line)),
-                Ok(None) => {}
-                Err(_too_long) => return Err(self.fail("a line of the stream is too long")),
-            }
-            match self.next_bytes().await {
-                Some(Ok(bytes)) => self.take(&bytes)?,
-                Some(Err(_transport)) => return Err(self.fail("the connection broke")),
-                None => {
-                    self.is_over = true;
-                    let rest = self.lines.rest();
-                    return Ok((!rest.is_empty()).then_some(rest));
-                }
-            }
+    fn accept(&mut self, line: &[u8]) -> Result<Step, Ended> {
+        let Some(data) = data_of(line) else { return Ok(Step::Read) };
+        if data == b"[DONE]" {
+            self.is_over = true;
+            return Ok(Step::End(Some(Bytes::from_static(DONE))));
+        }
+        self.held = read_chunk(data);
+        match self.held {
+            Some(_) => Ok(Step::Read),
+            None => Err(self.fail("a line of the stream cannot be read")),
         }
     }
 
-    /// What has come, or what comes next after a beat.
-    async fn next_bytes(&mut self) -> Option<Result<Bytes, reqwest::Error>> {
-        if self.call.has_begun() {
-            for _ in 0..TURNS {
-                if let Some(bytes) = self.bytes.next().now_or_never() {
-                    return bytes;
-                }
-                yield_now().await;
-            }
-            sleep(until_beat(self.call.clock.now())).await;
+    async fn more(&mut self, is_waiting: bool) -> Result<Step, Ended> {
+        if self.has_all {
+            self.is_over = true;
+            return Ok(Step::End(None));
         }
-        self.bytes.next().await
+        let here = if self.call.has_begun() { self.bytes_here().await } else { None };
+        let bytes = match here {
+            Some(bytes) => bytes,
+            None if is_waiting => return Ok(Step::Tell),
+            None => {
+                if self.call.has_begun() {
+                    sleep(until_beat(self.call.clock.now())).await;
+                }
+                self.bytes.next().await
+            }
+        };
+        match bytes {
+            Some(Ok(bytes)) => self.take(&bytes)?,
+            Some(Err(_transport)) => return Err(self.fail("the connection broke")),
+            None => {
+                // The last line may lack its end.
+                self.has_all = true;
+                self.lines.push(b"\n");
+            }
+        }
+        Ok(Step::Read)
+    }
+
+    /// What has come already; the inner `None` is the end of it all.
+    async fn bytes_here(&mut self) -> Option<Option<Result<Bytes, reqwest::Error>>> {
+        for _ in 0..TURNS {
+            if let Some(bytes) = self.bytes.next().now_or_never() {
+                return Some(bytes);
+            }
+            yield_now().await;
+        }
+        None
     }
 
     fn take(&mut self, bytes: &Bytes) -> Result<(), Ended> {
@@ -133,11 +197,6 @@ impl Reader {
     }
 }
 
-/// Whether the library will read it as a chunk, which is an object: a list would pass as one, field by field.
-fn is_readable(data: &[u8]) -> bool {
-    data.starts_with(b"{") && serde_json::from_slice::<Chunk>(data).is_ok()
-}
-
 /// The data of a line; comments, empty lines and other fields have none.
 fn data_of(line: &[u8]) -> Option<&[u8]> {
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
@@ -149,19 +208,6 @@ fn data_of(line: &[u8]) -> Option<&[u8]> {
 fn until_beat(now: Timestamp) -> Duration {
     let beat = BEAT_MS - now.as_millis().rem_euclid(BEAT_GRID_MS);
     Duration::from_millis(u64::try_from(beat).unwrap_or_default())
-}
-
-/// The data as an event. A carriage return between two JSON tokens is a space to JSON and the end of a line to
-/// the library.
-fn as_event(data: &[u8]) -> Bytes {
-    let mut event = BytesMut::with_capacity(data.len().saturating_add(8));
-    event.extend_from_slice(b"data: ");
-    event.extend_from_slice(data);
-    event.extend_from_slice(b"\n\n");
-    if data.contains(&b'\r') {
-        event.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b' ');
-    }
-    event.freeze()
 }
 
 #[cfg(test)]
@@ -184,7 +230,7 @@ mod tests {
             assert!(matches!(events.next().now_or_never(), Some(Some(Ok(_)))));
         }
         assert!(events.next().now_or_never().is_none(), "the reader waits");
-        call.give_room();
+        assert_eq!(call.take().len(), CHUNKS_AHEAD_MAX);
         assert!(matches!(events.next().now_or_never(), Some(Some(Ok(_)))));
     }
 
@@ -205,11 +251,6 @@ mod tests {
         for (now, wait) in [(1_000, 50), (1_001, 49), (1_024, 26), (1_025, 50)] {
             assert_eq!(until_beat(Timestamp::from_millis(now)), Duration::from_millis(wait));
         }
-    }
-
-    #[test]
-    fn an_event_is_one_line() {
-        assert_eq!(as_event(b"{\r}"), &b"data: { }\n\n"[..]);
     }
 
     #[test]

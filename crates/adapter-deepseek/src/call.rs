@@ -1,16 +1,24 @@
 //! What the two ends of one call share: the reader of bytes on the library's task, and the reply's stream.
+//!
+//! The library carries one [`Waiting`] for all chunks of a beat; the chunks themselves wait here, read once.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat::ports::ModelError;
 use kernel::{Clock, Timestamp};
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::endpoint::EndpointLimits;
+use crate::wire::Chunk;
 
 /// Chunks that are read ahead of a slow consumer. The library's own queue has no bound.
 pub(crate) const CHUNKS_AHEAD_MAX: usize = 32;
+
+/// What the library reads in place of a vendor's chunks: that some wait in the call.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Waiting {}
 
 /// One call.
 pub(crate) struct Call {
@@ -22,6 +30,7 @@ pub(crate) struct Call {
     life_at: AtomicI64,
     has_begun: AtomicBool,
     failure: Mutex<Option<ModelError>>,
+    chunks: Mutex<Vec<Chunk>>,
     room: Semaphore,
 }
 
@@ -36,6 +45,7 @@ impl Call {
             life_at: AtomicI64::new(now.as_millis()),
             has_begun: AtomicBool::new(false),
             failure: Mutex::new(None),
+            chunks: Mutex::default(),
             room: Semaphore::new(CHUNKS_AHEAD_MAX),
         }
     }
@@ -79,8 +89,27 @@ impl Call {
         }
     }
 
-    /// The consumer took a chunk.
-    pub(crate) fn give_room(&self) {
-        self.room.add_permits(1);
+    /// Whether there is room for one more chunk, which is taken.
+    pub(crate) fn has_room(&self) -> bool {
+        self.room.try_acquire().is_ok_and(|permit| {
+            permit.forget();
+            true
+        })
+    }
+
+    /// Puts a chunk there that has been given room.
+    pub(crate) fn put(&self, chunk: Chunk) {
+        self.chunks().push(chunk);
+    }
+
+    /// All chunks that wait.
+    pub(crate) fn take(&self) -> Vec<Chunk> {
+        let chunks = std::mem::take(&mut *self.chunks());
+        self.room.add_permits(chunks.len());
+        chunks
+    }
+
+    fn chunks(&self) -> MutexGuard<'_, Vec<Chunk>> {
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

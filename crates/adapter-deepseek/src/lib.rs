@@ -7,6 +7,7 @@ mod answer;
 mod attempt;
 mod body;
 mod call;
+mod chunk;
 mod endpoint;
 mod lines;
 mod reply_model;

@@ -37,12 +37,6 @@ impl Lines {
         self.searched = 0;
         if line.len() > self.bytes_max { Err(LineTooLong) } else { Ok(Some(without_return(line))) }
     }
-
-    /// What is left when no more bytes come: a last line without an end.
-    pub(crate) fn rest(&mut self) -> Bytes {
-        self.searched = 0;
-        without_return(self.held.split().freeze())
-    }
 }
 
 fn without_return(line: Bytes) -> Bytes {
@@ -65,7 +59,8 @@ mod tests {
         assert_eq!(lines.next_line().unwrap().unwrap(), "data: 学而".as_bytes());
         assert_eq!(lines.next_line().unwrap().unwrap(), "".as_bytes());
         assert_eq!(lines.next_line(), Ok(None));
-        assert_eq!(lines.rest(), "rest".as_bytes());
+        lines.push(b"\n");
+        assert_eq!(lines.next_line().unwrap().unwrap(), "rest".as_bytes());
     }
 
     #[test]

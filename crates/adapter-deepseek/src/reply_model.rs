@@ -15,11 +15,11 @@ use tower::service_fn;
 
 use crate::answer::{Answer, before_first_content};
 use crate::attempt;
-use crate::call::Call;
+use crate::call::{Call, Waiting};
 use crate::endpoint::{
     Address, EndpointError, EndpointLimits, ModelEndpoint, ProviderModel, duration, is_loopback,
 };
-use crate::wire::{Chunk, request_body};
+use crate::wire::request_body;
 
 /// A readiness check takes no longer, whatever is configured.
 const READY_MS_MAX: i64 = 2_000;
@@ -106,7 +106,7 @@ impl ReplyModel for OpenAiCompatibleModel {
         let call = Arc::new(Call::begin(Arc::clone(&self.clock), self.limits, seed));
         let client = self.client(&call);
         let chat = client.chat();
-        let beginning = chat.create_stream_byot::<_, Chunk>(body);
+        let beginning = chat.create_stream_byot::<_, Waiting>(body);
         let Ok(chunks) = before_first_content(&call, beginning).await? else {
             let unknown = || ModelError::Unavailable("the request could not be sent".to_owned());
             return Err(call.take_failure().unwrap_or_else(unknown));

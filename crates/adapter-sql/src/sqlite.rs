@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use kernel::PortError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 use crate::error::{pool_error, rejected};
 use crate::options::SqlOptions;
@@ -77,25 +77,14 @@ async fn writer_pool(connect: SqliteConnectOptions, options: &SqlOptions) -> Res
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .after_release(|connection, _meta| Box::pin(is_clean(connection)))
+        // A dropped transaction is rolled back by the driver; one that was not is no connection to lend again.
+        .after_release(|connection, _meta| {
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
+        })
         .connect_with(connect.journal_mode(SqliteJournalMode::Wal))
         .await
         .map_err(pool_error)
-}
-
-/// Whether a connection may go back to the pool: not with a transaction that a dropped caller left open.
-///
-/// `ROLLBACK` fails exactly when there is no transaction, which is the state wanted. sqlx counts depth itself,
-/// but the probe asks SQLite.
-async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    if connection.is_in_transaction() {
-        return Ok(false);
-    }
-    match sqlx::raw_sql("ROLLBACK").execute(connection).await {
-        Ok(_rolled_back) => Ok(false),
-        Err(sqlx::Error::Database(_no_transaction)) => Ok(true),
-        Err(error) => Err(error),
-    }
 }
 
 async fn require_version(pool: &SqlitePool) -> Result<(), PortError> {
