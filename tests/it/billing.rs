@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use adapter_sql::SqlLedger;
 use billing::{
-    BillingError, BillingService, BillingSettings, Charge, Check, HoldOutcome, HoldRequest, HoldState, Price,
-    PriceTable, SettleOutcome, VoidOutcome,
+    BillingError, BillingService, BillingSettings, Calendar, Charge, Check, HoldOutcome, HoldRequest,
+    HoldState, Price, PriceTable, SettleOutcome, VoidOutcome,
 };
 use futures::future::join_all;
 use kernel::{Clock, Credits, Id, Ids, ManualClock, SeededEntropy, Tariff, TokenUsage, UserId};
@@ -146,7 +146,7 @@ fn billing(backend: &Backend) -> Billing {
         let ids = Arc::new(Ids::new(clock.clone(), Arc::new(SeededEntropy::new(number))));
         BillingService::new(
             Arc::new(SqlLedger::new(backend.store.clone())),
-            PriceTable::new([Price { alias: "flash".to_owned(), tariff: FLASH }]).unwrap(),
+            PriceTable::new([Price::always("flash", FLASH)], Calendar::default()).unwrap(),
             clock.clone(),
             ids,
             BillingSettings::new(Credits::new(WELCOME), instance(number.into())),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use adapter_memory::{MemoryBroadcaster, MemoryPresence, MemoryStreamBuffer};
 use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlRooms, SqlTurns};
 use async_trait::async_trait;
-use billing::{BillingService, BillingSettings, Price, PriceTable};
+use billing::{BillingService, BillingSettings, Calendar, Price, PriceTable};
 use chat::event::Frame;
 use chat::ports::{
     BusSignal, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel,
@@ -303,7 +303,7 @@ fn billing_on(
     instance: billing::InstanceId,
 ) -> BillingService {
     let prices =
-        PriceTable::new([Price { alias: "default".to_owned(), tariff: TARIFF }]).expect("a price table");
+        PriceTable::new([Price::always("default", TARIFF)], Calendar::default()).expect("a price table");
     BillingService::new(
         Arc::new(SqlLedger::new(backend.store.clone())),
         prices,

@@ -14,7 +14,7 @@ mod wallets;
 
 use async_trait::async_trait;
 use billing::{
-    AccountId, Hold, Ledger, LedgerReport, Opening, Renewal, ReserveOutcome, SettleOutcome, Settlement,
+    Hold, Ledger, LedgerReport, Opening, Owner, Renewal, ReserveOutcome, SettleOutcome, Settlement,
     Transaction, TransactionKind, VoidOutcome, Wallet,
 };
 use kernel::{MessageId, Page, PageRequest, PortError, Timestamp, UserId};
@@ -37,7 +37,7 @@ impl SqlLedger {
 #[async_trait]
 impl Ledger for SqlLedger {
     async fn ensure_account(&self, opening: &Opening) -> Result<Wallet, PortError> {
-        let account = AccountId::User(opening.user).to_string();
+        let account = Owner::User(opening.user).to_string();
         if let Some(wallet) = wallets::find(self.store.reader(), &account).await? {
             return rows::wallet_of(&wallet);
         }
@@ -66,7 +66,7 @@ impl Ledger for SqlLedger {
         filter: Option<TransactionKind>,
         page: PageRequest,
     ) -> Result<Page<Transaction>, PortError> {
-        let (db, account) = (self.store.reader(), AccountId::User(user).to_string());
+        let (db, account) = (self.store.reader(), Owner::User(user).to_string());
         match filter {
             None => list::all(db, &account, page).await,
             Some(TransactionKind::Transfer(kind)) => list::of_kind(db, &account, kind, page).await,

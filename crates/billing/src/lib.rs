@@ -16,19 +16,40 @@
 //! negative; a hold has at most one settlement; a person's transfers are numbered without a gap.
 
 pub mod account;
+pub mod calendar;
+pub mod coupon;
+pub mod entitlement;
 pub mod error;
 pub mod hold;
+pub mod lot;
+pub mod order;
+pub mod payment;
 pub mod ports;
+pub mod posting;
 pub mod price;
+pub mod product;
 pub mod report;
 pub mod service;
 pub mod transfer;
 
-pub use account::{AccountId, InvalidAccount, SystemAccount, Wallet};
+pub use account::{AccountId, Book, InvalidAccount, Owner, PoolId, SystemAccount, Wallet};
+pub use calendar::{Calendar, Day, Tier};
+pub use coupon::{Coupon, CouponCode, CouponRefusal, Discount};
+pub use entitlement::{Entitlement, EntitlementId, EntitlementSource, Subject};
 pub use error::BillingError;
 pub use hold::{Charge, Hold, HoldOutcome, HoldRequest, HoldState, Instance, InstanceId, Offer, Split};
-pub use ports::{Ledger, Opening, Renewal, ReserveOutcome, SettleOutcome, Settlement, VoidOutcome};
+pub use lot::{Lot, LotId, LotSource};
+pub use order::{Order, OrderEvent, OrderId, OrderState, Step, TradeNo};
+pub use payment::{
+    Channel, Payment, PaymentNotice, PaymentParameters, PaymentStatus, Refund, RefundId, RefundStatus,
+};
+pub use ports::{
+    Cashier, EntitlementStore, Ledger, Opening, OrderStore, Payers, PaymentGateway, RefundStore, Renewal,
+    ReserveOutcome, SettleOutcome, Settlement, VoidOutcome,
+};
+pub use posting::{Credit, CreditOutcome, Debit, DebitOutcome, Posted, Standing};
 pub use price::{Price, PriceError, PriceTable};
+pub use product::{Catalog, Content, Product, ProductId, ProductKind, Purchase, Quote, QuoteRefusal};
 pub use report::{Check, Finding, LedgerReport};
 pub use service::{Balance, BillingService, BillingSettings};
 pub use transfer::{Transaction, TransactionKind, Transfer, TransferId, TransferKind, UnknownKind};

@@ -71,9 +71,9 @@ impl BillingService {
         Self { ledger, prices, clock, ids, settings }
     }
 
-    /// The price of a model.
+    /// The price of a model now.
     pub fn price(&self, alias: &str) -> Option<&Price> {
-        self.prices.get(alias)
+        self.prices.at(alias, self.clock.now())
     }
 
     /// Every price.
@@ -103,7 +103,8 @@ impl BillingService {
     /// Sets the worst case of a reply aside, with as much output as was wanted and the balance pays for.
     #[instrument(skip_all, fields(message.id = %request.message_id, user.id = %request.user))]
     pub async fn reserve(&self, request: HoldRequest) -> Result<HoldOutcome, BillingError> {
-        let tariff = self.price(&request.model_alias).ok_or(BillingError::UnknownModel)?.tariff;
+        let tariff =
+            self.prices.at(&request.model_alias, request.at).ok_or(BillingError::UnknownModel)?.tariff;
         let mut available = self.wallet(request.user, request.at).await?.available;
         for _ in 0..OFFERS_MAX {
             let Some(offer) = request.best(tariff, available)? else { break };

@@ -26,11 +26,14 @@ pub enum TransferKind {
     Refund,
     /// Bought.
     Recharge,
+    /// Not used in time.
+    Expire,
 }
 
 impl TransferKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Grant, Self::Consume, Self::Adjust, Self::Refund, Self::Recharge];
+    pub const ALL: [Self; 6] =
+        [Self::Grant, Self::Consume, Self::Adjust, Self::Refund, Self::Recharge, Self::Expire];
 
     /// Its name, as stored and shown.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +43,7 @@ impl TransferKind {
             Self::Adjust => "adjust",
             Self::Refund => "refund",
             Self::Recharge => "recharge",
+            Self::Expire => "expire",
         }
     }
 }

@@ -19,7 +19,7 @@ use adapter_memory::MemoryRateLimiter;
 use anyhow::Context;
 use api::{MetricsRenderer, Services, Stopping, Together};
 use auth::{AuthService, RateRule};
-use billing::{BillingService, BillingSettings, Price, PriceTable};
+use billing::{BillingService, BillingSettings, Calendar, Price, PriceTable};
 use chat::ports::Personas;
 use chat::{
     ChatPorts, ChatRuntime, ChatService, ChatSettings, DEFAULT_ALIAS, InstanceId, ModelCatalog, ModelLimits,
@@ -208,11 +208,10 @@ fn billing_service(
     instance: InstanceId,
     stores: &Stores,
 ) -> anyhow::Result<BillingService> {
-    let prices = aliases(config).map(|(name, alias)| Price {
-        alias: name.to_owned(),
-        tariff: Tariff { miss: alias.miss, hit: alias.hit, output: alias.output },
+    let prices = aliases(config).map(|(name, alias)| {
+        Price::always(name, Tariff { miss: alias.miss, hit: alias.hit, output: alias.output })
     });
-    let prices = PriceTable::new(prices).context("model.aliases")?;
+    let prices = PriceTable::new(prices, Calendar::default()).context("model.aliases")?;
     // Chat and billing name the same process, each in its own words.
     let instance = Id::from_uuid(instance.as_uuid());
     let settings = BillingSettings::new(Credits::new(config.billing.welcome_credits), instance);

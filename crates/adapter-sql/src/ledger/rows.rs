@@ -1,6 +1,6 @@
 //! The ledger's rows as the domain's words, and back.
 
-use billing::{AccountId, Hold, HoldRequest, HoldState, Transaction, TransactionKind, TransferKind, Wallet};
+use billing::{Hold, HoldRequest, HoldState, Owner, Transaction, TransactionKind, TransferKind, Wallet};
 use kernel::{Credits, Id, PortError, Tariff, Timestamp};
 
 use crate::entity::{hold, transfer, wallet};
@@ -16,7 +16,7 @@ pub(super) fn wallet_of(row: &wallet::Model) -> Result<Wallet, PortError> {
 }
 
 pub(super) fn hold_of(row: hold::Model) -> Result<Hold, PortError> {
-    let AccountId::User(user) = row.account.parse().map_err(|_unknown| corrupt("holds.account"))? else {
+    let Owner::User(user) = row.account.parse().map_err(|_unknown| corrupt("holds.account"))? else {
         return Err(corrupt("holds.account"));
     };
     Ok(Hold {
@@ -42,7 +42,7 @@ pub(super) fn row_of(hold: &Hold) -> hold::Model {
     let request = &hold.request;
     hold::Model {
         message_id: request.message_id.as_uuid(),
-        account: AccountId::User(request.user).to_string(),
+        account: Owner::User(request.user).to_string(),
         alias: request.model_alias.clone(),
         miss_price: hold.tariff.miss,
         hit_price: hold.tariff.hit,
