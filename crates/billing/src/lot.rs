@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_ends_first_is_spent_first_and_what_was_paid_for_last() {
-        let mut lots = vec![
+        let mut lots = [
             lot(1, LotSource::Purchase, None),
             lot(2, LotSource::Welcome, None),
             lot(3, LotSource::Purchase, Some(50)),
