@@ -98,9 +98,50 @@ pub fn membership(running: Option<Timestamp>, months: u32, now: Timestamp) -> (T
     (from, from.plus_millis(i64::from(months).saturating_mul(MONTH_MS)))
 }
 
+/// The end of a membership that has none: the last moment of the year 9999.
+const FOR_EVER: Timestamp = Timestamp::from_millis(253_402_300_799_000);
+
+/// Until when a membership that runs now goes on without a gap; `None` if none runs.
+pub fn membership_end(rights: &[Entitlement], now: Timestamp) -> Option<Timestamp> {
+    let mut memberships: Vec<_> = rights
+        .iter()
+        .filter(|right| right.subject == Subject::Vip && right.revoked_at.is_none())
+        .map(|right| (right.from, right.until.unwrap_or(FOR_EVER)))
+        .collect();
+    memberships.sort_unstable();
+    let end = memberships.into_iter().fold(now, |end, (from, until)| if from <= end { end.max(until) } else { end });
+    (end > now).then_some(end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn vip(from: i64, until: Option<i64>) -> Entitlement {
+        Entitlement {
+            id: Id::from_uuid(uuid::Uuid::nil()),
+            user: Id::from_uuid(uuid::Uuid::nil()),
+            subject: Subject::Vip,
+            source: EntitlementSource::Order,
+            key: String::new(),
+            from: Timestamp::from_millis(from),
+            until: until.map(Timestamp::from_millis),
+            revoked_at: None,
+        }
+    }
+
+    #[test]
+    fn a_membership_lasts_until_the_first_gap() {
+        let at = Timestamp::from_millis;
+        let rights = [vip(20, Some(30)), vip(0, Some(10)), vip(10, Some(15))];
+        assert_eq!(membership_end(&rights, at(5)), Some(at(15)));
+        assert_eq!(membership_end(&rights, at(15)), None, "an end is not part of it");
+        assert_eq!(membership_end(&rights, at(25)), Some(at(30)));
+        assert_eq!(membership_end(&[], at(5)), None);
+        assert_eq!(membership_end(&[vip(0, None)], at(5)), Some(FOR_EVER));
+        let revoked = Entitlement { revoked_at: Some(at(1)), ..vip(0, Some(10)) };
+        assert_eq!(membership_end(&[revoked], at(5)), None);
+    }
 
     #[test]
     fn a_membership_follows_the_running_one() {

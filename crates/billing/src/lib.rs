@@ -18,11 +18,13 @@
 pub mod account;
 pub mod calendar;
 pub mod coupon;
+pub mod discrepancy;
 pub mod entitlement;
 pub mod error;
 pub mod hold;
 pub mod lot;
 pub mod order;
+pub mod order_service;
 pub mod payment;
 pub mod ports;
 pub mod posting;
@@ -35,11 +37,16 @@ pub mod transfer;
 pub use account::{AccountId, Book, InvalidAccount, Owner, PoolId, SystemAccount, Wallet};
 pub use calendar::{Calendar, Day, Tier};
 pub use coupon::{Coupon, CouponCode, CouponRefusal, Discount};
+pub use discrepancy::{Discrepancy, DiscrepancyKind};
 pub use entitlement::{Entitlement, EntitlementId, EntitlementSource, Subject};
 pub use error::BillingError;
 pub use hold::{Charge, Hold, HoldOutcome, HoldRequest, HoldState, Instance, InstanceId, Offer, Split};
 pub use lot::{Lot, LotId, LotSource};
 pub use order::{Order, OrderEvent, OrderId, OrderState, Step, TradeNo};
+pub use order_service::{
+    NoticeAnswer, NoticeResult, OrderError, OrderPorts, OrderRequest, OrderService, OrderSettings, Placed, RefundAsk,
+    Refunded, Wanted,
+};
 pub use payment::{
     Channel, Payment, PaymentNotice, PaymentParameters, PaymentStatus, Refund, RefundId, RefundStatus,
 };

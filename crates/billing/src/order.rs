@@ -305,13 +305,13 @@ fn times(amount: Credits, quantity: u32) -> Result<Credits, MoneyOverflow> {
 const QUERIES_SECONDS: [i64; 4] = [10, 30, 60, 300];
 /// Seconds between further questions after its time is over, while the provider has not said how it ended.
 const LATE_QUERY_SECONDS: i64 = 300;
-/// Seconds after its time at which it is asked first: a payment of the last moment is on its way.
-const GRACE_SECONDS: i64 = 5;
+/// Milliseconds after its time at which it is asked first: a payment of the last moment is on its way.
+pub const GRACE_MS: i64 = 5_000;
 
 /// When a provider is asked next for a pending order that was asked so often.
 pub fn next_query(created_at: Timestamp, expires_at: Timestamp, queries: u32, now: Timestamp) -> Timestamp {
     let planned = usize::try_from(queries).ok().and_then(|done| QUERIES_SECONDS.get(done));
-    let end = expires_at.plus_seconds(GRACE_SECONDS);
+    let end = expires_at.plus_millis(GRACE_MS);
     match planned {
         Some(seconds) if created_at.plus_seconds(*seconds) < end => created_at.plus_seconds(*seconds),
         Some(_) | None if now < end => end,

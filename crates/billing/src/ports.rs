@@ -8,6 +8,6 @@ pub use ledger::{Cashier, Ledger, Opening, Renewal, ReserveOutcome, SettleOutcom
 pub use orders::{
     BeginRefund, ClawBack, ClawBackOutcome, CreateOrder, Delivery, EndRefund, EntitlementGrant,
     EntitlementStore, Move, MoveOutcome, NewOrder, OrderFilter, OrderStore, PayOutcome, RefundEnd,
-    RefundPosting, RefundStore,
+    RefundPosting, RefundStore, RefundWish,
 };
 pub use payment::{Payers, PaymentGateway};

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use kernel::{Credits, Fen, Page, PageRequest, PortError, Timestamp, UserId};
 
 use crate::coupon::{Coupon, CouponCode};
+use crate::discrepancy::Discrepancy;
 use crate::entitlement::{Entitlement, EntitlementId, Subject};
 use crate::order::{Order, OrderEvent, OrderId, OrderState};
 use crate::payment::{Payment, Refund, RefundId, RefundStatus};
@@ -155,6 +156,18 @@ pub trait OrderStore: Send + Sync {
     /// Pending orders that are to be asked for at `now`, the longest due first.
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Order>, PortError>;
 
+    /// Orders made since then that are not paid, ended ones too: a page of them by id, after this one.
+    async fn unpaid_since(
+        &self,
+        since: Timestamp,
+        after: Option<OrderId>,
+        limit: u32,
+    ) -> Result<Vec<Order>, PortError>;
+
+    /// Orders whose credits, yuan, rights or refunds are not what the books and the other tables have, at most `limit`.
+    /// MUST NOT write, nor report a change in flight.
+    async fn discrepancies(&self, limit: u32) -> Result<Vec<Discrepancy>, PortError>;
+
     /// A coupon of the store, which operators made.
     async fn coupon(&self, code: &CouponCode) -> Result<Option<Coupon>, PortError>;
 
@@ -254,6 +267,19 @@ pub enum ClawBackOutcome {
     NoOrder,
 }
 
+/// A buyer's wish for a refund, for an operator to decide on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundWish {
+    /// Of which order.
+    pub order_id: OrderId,
+    /// Who wishes.
+    pub user: UserId,
+    /// Why, at most 200 characters.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Refunds. Rules are those of [`OrderStore`].
 #[async_trait]
 pub trait RefundStore: Send + Sync {
@@ -269,11 +295,20 @@ pub trait RefundStore: Send + Sync {
     /// A refund.
     async fn find(&self, id: RefundId) -> Result<Option<Refund>, PortError>;
 
+    /// The refund of an order that was begun under this key.
+    async fn by_key(&self, order: OrderId, key: &str) -> Result<Option<Refund>, PortError>;
+
     /// An order's refunds, oldest first.
     async fn of_order(&self, order: OrderId) -> Result<Vec<Refund>, PortError>;
 
     /// Refunds that have not ended and were asked for before this, the oldest first.
     async fn open(&self, before: Timestamp, limit: u32) -> Result<Vec<Refund>, PortError>;
+
+    /// Notes that a buyer wishes for a refund; `false` if they did before. A refund that begins answers the wish.
+    async fn wish(&self, wish: &RefundWish) -> Result<bool, PortError>;
+
+    /// Wishes that nobody has answered, the oldest first.
+    async fn wishes(&self, page: PageRequest) -> Result<Page<RefundWish>, PortError>;
 }
 
 /// What people may use.
