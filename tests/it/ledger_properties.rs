@@ -27,7 +27,7 @@ use kernel::{MessageId, Timestamp, UserId};
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tests::backends::{self, Backend};
-use tests::contract::books::{Books, TTL_MS};
+use tests::contract::books::{Books, TTL_MS, ids};
 use tokio::runtime::Runtime;
 
 use self::model::{Answer, Call, Model, USERS};
@@ -215,7 +215,7 @@ async fn perform(ledger: &dyn Ledger, call: &Call, now: Timestamp) -> Answer {
             let wallet = ledger.ensure_account(opening).await.unwrap();
             Answer::Wallet(wallet.available.get(), wallet.held.get())
         }
-        Call::Reserve(_, hold) => Answer::Reserved(ledger.reserve(hold).await.unwrap()),
+        Call::Reserve(_, hold) => Answer::Reserved(ledger.reserve(hold, None).await.unwrap()),
         Call::Settle(_, settlement) => Answer::Settled(ledger.settle(settlement).await.unwrap()),
         Call::Void(_, message_id) => Answer::Voided(ledger.void(*message_id, now).await.unwrap()),
         Call::Renew(renewal) => Answer::Count(ledger.renew(renewal).await.unwrap()),
@@ -243,7 +243,7 @@ async fn open(url: &str) -> SqlStore {
 }
 
 fn books(store: &SqlStore, seed: u64) -> Books {
-    Books::new(Arc::new(SqlLedger::new(store.clone())), seed)
+    Books::new(Arc::new(SqlLedger::new(store.clone(), Arc::new(ids(!seed)))), seed)
 }
 
 fn run(make: impl AsyncFnOnce() -> Backend) {

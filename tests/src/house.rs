@@ -8,7 +8,7 @@ use std::time::Duration;
 use adapter_memory::{MemoryBroadcaster, MemoryPresence, MemoryStreamBuffer};
 use adapter_sql::{SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlRooms, SqlTurns};
 use async_trait::async_trait;
-use billing::{BillingService, BillingSettings, Calendar, Price, PriceTable};
+use billing::{BillingPorts, BillingService, BillingSettings, Calendar, Price, PriceTable};
 use chat::event::Frame;
 use chat::ports::{
     BusSignal, EventLog, Exchange, ExchangeOutcome, Knowledge, NewQuestion, NewReply, Presence, ReplyModel,
@@ -223,7 +223,7 @@ impl House {
     pub async fn set_aside(&self, credits: i64) {
         let request = billing::HoldRequest {
             message_id: SET_ASIDE,
-            user: self.user,
+            payer: billing::Owner::User(self.user),
             model_alias: "default".to_owned(),
             prompt_tokens_max: u32::try_from(credits).expect("as many as an account has"),
             output_tokens_wanted: 0,
@@ -304,8 +304,9 @@ fn billing_on(
 ) -> BillingService {
     let prices =
         PriceTable::new([Price::always("default", TARIFF)], Calendar::default()).expect("a price table");
+    let ledger = Arc::new(SqlLedger::new(backend.store.clone(), Arc::clone(ids)));
     BillingService::new(
-        Arc::new(SqlLedger::new(backend.store.clone())),
+        BillingPorts { ledger: Arc::<SqlLedger>::clone(&ledger), cashier: ledger },
         prices,
         clock.clone(),
         ids.clone(),
@@ -360,7 +361,7 @@ pub async fn orphan(backend: &Backend, house: &House, session: &Conversation) ->
     let reply_id: MessageId = ids.next();
     let request = billing::HoldRequest {
         message_id: reply_id,
-        user: house.user,
+        payer: billing::Owner::User(house.user),
         model_alias: "default".to_owned(),
         prompt_tokens_max: 10,
         output_tokens_wanted: 10,

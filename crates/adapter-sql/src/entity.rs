@@ -10,6 +10,7 @@ pub(crate) mod hold;
 pub(crate) mod identity;
 pub(crate) mod instance;
 pub(crate) mod login_record;
+pub(crate) mod lot;
 pub(crate) mod member;
 pub(crate) mod message;
 pub(crate) mod order;

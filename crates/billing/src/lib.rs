@@ -22,6 +22,7 @@ pub mod discrepancy;
 pub mod entitlement;
 pub mod error;
 pub mod hold;
+pub mod journal;
 pub mod lot;
 pub mod order;
 pub mod order_service;
@@ -54,9 +55,9 @@ pub use ports::{
     Cashier, EntitlementStore, Ledger, Opening, OrderStore, Payers, PaymentGateway, RefundStore, Renewal,
     ReserveOutcome, SettleOutcome, Settlement, VoidOutcome,
 };
-pub use posting::{Credit, CreditOutcome, Debit, DebitOutcome, Posted, Standing};
+pub use posting::{Credit, CreditOutcome, Debit, DebitOutcome, Posted, Standing, StandingChange};
 pub use price::{Price, PriceError, PriceTable};
 pub use product::{Catalog, Content, Product, ProductId, ProductKind, Purchase, Quote, QuoteRefusal};
 pub use report::{Check, Finding, LedgerReport};
-pub use service::{Balance, BillingService, BillingSettings};
+pub use service::{Balance, BillingPorts, BillingService, BillingSettings, Spending};
 pub use transfer::{Transaction, TransactionKind, Transfer, TransferId, TransferKind, UnknownKind};

@@ -7,6 +7,9 @@ use kernel::{Credits, Id, MessageId, Timestamp};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::calendar::Day;
+use crate::lot::LotId;
+
 /// Kind of a transfer between two accounts.
 pub enum Transfer {}
 
@@ -114,6 +117,16 @@ pub struct Transaction {
 /// The key under which the one welcome grant of a person is posted.
 pub fn welcome_key(user: kernel::UserId) -> String {
     format!("welcome:{user}")
+}
+
+/// The key under which a day's free credits of a person are posted.
+pub fn free_key(user: kernel::UserId, day: Day) -> String {
+    format!("free:{user}:{}", day.date())
+}
+
+/// The key under which the rest of a lot ends. What was held then may end later, with less remaining.
+pub fn expire_key(lot: LotId, remaining: Credits) -> String {
+    format!("expire:{lot}:{remaining}")
 }
 
 /// The key under which the one settlement of a reply is posted.

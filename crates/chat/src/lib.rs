@@ -47,8 +47,8 @@ pub use idempotency::{IDEMPOTENCY_KEY_CHARS_MAX, IdempotencyKey, InvalidKey};
 pub use local_first::{Lane, LocalFirstBroadcaster, LocalFirstBuffer, local_first};
 pub use message::{Author, Citation, EndReason, Failure, Message, MessageStatus, MessageUsage};
 pub use room::{
-    Member, MemberAction, MemberState, ModerationLevel, PayerRule, Role, Room, RoomProfile, RoomSettings,
-    RoomStatistics, SkillBonus, Standing, TurnStrategy, UserCard,
+    Member, MemberAction, MemberState, ModerationLevel, Payer, PayerRule, Role, Room, RoomProfile,
+    RoomSettings, RoomStatistics, SkillBonus, Standing, TurnStrategy, UserCard,
 };
 pub use service::{
     Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Completion, CompletionEvent, Created,

@@ -8,6 +8,7 @@ mod console;
 mod examine;
 mod library;
 mod model;
+mod prices;
 mod request_ids;
 mod sign_in;
 mod stores;
@@ -19,13 +20,13 @@ use adapter_memory::MemoryRateLimiter;
 use anyhow::Context;
 use api::{MetricsRenderer, Services, Stopping, Together};
 use auth::{AuthService, RateRule};
-use billing::{BillingService, BillingSettings, Calendar, Price, PriceTable};
+use billing::{BillingService, BillingSettings};
 use chat::ports::Personas;
 use chat::{
     ChatPorts, ChatRuntime, ChatService, ChatSettings, DEFAULT_ALIAS, InstanceId, ModelCatalog, ModelLimits,
 };
 use futures::FutureExt;
-use kernel::{Clock, Credits, Entropy, Id, Ids, Tariff, Tasks};
+use kernel::{Clock, Credits, Entropy, Id, Ids, Tasks};
 use mbti_roles::{CharacterBook, CharacterService};
 use tokio_util::sync::CancellationToken;
 
@@ -208,14 +209,16 @@ fn billing_service(
     instance: InstanceId,
     stores: &Stores,
 ) -> anyhow::Result<BillingService> {
-    let prices = aliases(config).map(|(name, alias)| {
-        Price::always(name, Tariff { miss: alias.miss, hit: alias.hit, output: alias.output })
-    });
-    let prices = PriceTable::new(prices, Calendar::default()).context("model.aliases")?;
+    let prices = prices::table(config)?;
     // Chat and billing name the same process, each in its own words.
     let instance = Id::from_uuid(instance.as_uuid());
-    let settings = BillingSettings::new(Credits::new(config.billing.welcome_credits), instance);
-    Ok(BillingService::new(stores.ledger(), prices, Arc::clone(clock), Arc::clone(ids), settings))
+    let day_max = config.billing.daily_spend_max;
+    let settings = BillingSettings {
+        daily_credits: Credits::new(config.billing.daily_credits),
+        day_max: (day_max > 0).then(|| Credits::new(day_max)),
+        ..BillingSettings::new(Credits::new(config.billing.welcome_credits), instance)
+    };
+    Ok(BillingService::new(stores.books(ids), prices, Arc::clone(clock), Arc::clone(ids), settings))
 }
 
 fn chat_settings(config: &Config, instance: InstanceId) -> ChatSettings {

@@ -195,9 +195,16 @@ pub struct Alias {
     pub hit: i64,
     /// Credits per million tokens of the answer.
     pub output: i64,
+    /// What these prices are at peak hours, in percent of themselves.
+    #[serde(default = "whole_percent")]
+    pub peak_percent: u32,
     /// Whether the model reasons first.
     #[serde(default)]
     pub thinking: Thinking,
+}
+
+const fn whole_percent() -> u32 {
+    100
 }
 
 /// What an endpoint is told about reasoning.
@@ -303,6 +310,16 @@ pub struct Billing {
     pub welcome_credits: i64,
     /// Credits (micro-yuan).
     pub daily_credits: i64,
+    /// Credits (micro-yuan) that may leave an account on one day; 0 is no limit.
+    pub daily_spend_max: i64,
+    /// Hours of working days at which the peak prices hold, as `09:00-12:00`, in China.
+    pub peak_hours: Vec<String>,
+    /// Days off besides the weekends, as `2026-10-01` or `2026-10-01..2026-10-07`.
+    pub holidays: Vec<String>,
+    /// Weekend days that count as working days.
+    pub workdays: Vec<String>,
+    /// A file of prices for other times, relative to `data.dir`; empty for none.
+    pub prices_file: String,
 }
 
 /// `[compliance]`

@@ -64,6 +64,7 @@ impl Model {
             due_before: self.now.plus_millis(TTL_MS / 2),
             created_after: START.plus_millis(-1),
             until: self.now.plus_millis(TTL_MS),
+            received: Vec::new(),
         }
     }
 

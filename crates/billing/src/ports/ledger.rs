@@ -1,7 +1,7 @@
 //! What billing needs of the system that keeps the books.
 
 use async_trait::async_trait;
-use kernel::{Credits, MessageId, Page, PageRequest, PortError, Timestamp, UserId};
+use kernel::{Credits, MessageId, Page, PageRequest, PortError, Timestamp, TokenUsage, UserId};
 
 use crate::account::{Owner, Wallet};
 use crate::hold::{Charge, Hold, InstanceId};
@@ -17,8 +17,8 @@ pub struct Opening {
     pub user: UserId,
     /// Credits given to a new account; nothing is posted where it is zero.
     pub grant: Credits,
-    /// Id of the transfer that gives them.
-    pub transfer_id: TransferId,
+    /// Credits given on each day in China on which the account is used; they end with the day.
+    pub daily: Credits,
     /// When.
     pub at: Timestamp,
 }
@@ -37,6 +37,13 @@ pub enum ReserveOutcome {
     },
     /// The message's id names a hold that was asked for otherwise; nothing changed.
     Conflict,
+    /// The account is frozen; nothing changed.
+    Frozen,
+    /// The day's limit would be passed; nothing changed.
+    CapReached {
+        /// What may still be spent today.
+        left: Credits,
+    },
 }
 
 /// A charge with the ids of the transfers that it may need.
@@ -80,7 +87,7 @@ pub enum VoidOutcome {
 }
 
 /// The sign of life of an instance for the holds it works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewal {
     /// Whose holds.
     pub instance: InstanceId,
@@ -90,6 +97,8 @@ pub struct Renewal {
     pub created_after: Timestamp,
     /// When they expire next.
     pub until: Timestamp,
+    /// Tokens that some of them have received so far.
+    pub received: Vec<(MessageId, TokenUsage)>,
 }
 
 /// The books: wallets, holds and transfers.
@@ -98,16 +107,18 @@ pub struct Renewal {
 /// caller is dropped. A transfer MUST never change or vanish once it is there; the store itself refuses it.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// The person's wallet, which is made with its welcome grant where there is none.
+    /// The person's wallet, which is opened with its welcome grant where it is not, gets the day's free credits, and
+    /// loses what has expired.
     ///
-    /// MUST grant once, whatever the concurrency. MUST NOT write where the wallet exists.
+    /// MUST grant once, whatever the concurrency, and once for each day. MUST NOT write where nothing is due.
     async fn ensure_account(&self, opening: &Opening) -> Result<Wallet, PortError>;
 
-    /// Sets the hold's amount aside.
+    /// Sets the hold's amount aside, from the lots in [`crate::Lot::use_order`]. `day_max` is the house's limit of what
+    /// may leave a wallet on one day in China, open holds included.
     ///
     /// MUST NOT take available below zero. MUST answer `Replayed` or `Conflict` for a known message's id,
     /// however little is available. Of concurrent calls for one message's id exactly one holds.
-    async fn reserve(&self, hold: &Hold) -> Result<ReserveOutcome, PortError>;
+    async fn reserve(&self, hold: &Hold, day_max: Option<Credits>) -> Result<ReserveOutcome, PortError>;
 
     /// Takes the charge from the hold and gives back the rest.
     ///
@@ -130,10 +141,12 @@ pub trait Ledger: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<Transaction>, PortError>;
 
-    /// Renews open holds, by one statement. Answers how many. MUST leave resolved and expired holds alone.
+    /// Renews open holds, by one statement, and notes what they have received. Answers how many were renewed. MUST
+    /// leave resolved and expired holds alone.
     async fn renew(&self, renewal: &Renewal) -> Result<u64, PortError>;
 
-    /// Gives back open holds whose time is over at `now`, the oldest first, at most `limit`. Answers how many.
+    /// Ends open holds whose time is over at `now`, the oldest first, at most `limit`. Answers how many. One that is
+    /// known to have received tokens is charged for them, estimated; the others go back whole.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u64, PortError>;
 
     /// Checks every rule of [`crate::Check`] over the whole ledger. MUST NOT write, nor report a breach that is

@@ -10,9 +10,9 @@ use adapter_sql::{
 };
 use anyhow::{Context, bail};
 use auth::ports::{LoginLog, SessionStore, UserStore};
-use billing::Ledger;
+use billing::BillingPorts;
 use chat::ports::{ConversationStore, EventLog, GenerationStore, RoomStore, TurnStore};
-use kernel::Timestamp;
+use kernel::{Ids, Timestamp};
 
 use crate::config::Config;
 use crate::health::Check;
@@ -88,8 +88,10 @@ impl Stores {
         Arc::new(SqlLoginLog::new(self.store.clone()))
     }
 
-    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
-        Arc::new(SqlLedger::new(self.store.clone()))
+    /// The books; called once, since each has a task that commits.
+    pub(super) fn books(&self, ids: &Arc<Ids>) -> BillingPorts {
+        let ledger = Arc::new(SqlLedger::new(self.store.clone(), Arc::clone(ids)));
+        BillingPorts { ledger: Arc::<SqlLedger>::clone(&ledger), cashier: ledger }
     }
 
     pub(super) fn conversations(&self) -> Arc<dyn ConversationStore> {
