@@ -3,6 +3,8 @@
 //! A provider's message is believed only after its own adapter has verified it, and acted on only after it was
 //! compared with our order: [`Payment::fits`].
 
+mod sandbox;
+
 use std::str::FromStr;
 
 use kernel::{Fen, Id, Timestamp, UserId};
@@ -11,6 +13,8 @@ use secrecy::SecretString;
 use crate::account::SystemAccount;
 use crate::order::{Order, OrderId, TradeNo};
 use crate::transfer::UnknownKind;
+
+pub use sandbox::{SandboxChoice, SandboxSlip, SignedNotice};
 
 /// How an order is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

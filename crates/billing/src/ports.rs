@@ -10,4 +10,4 @@ pub use orders::{
     EntitlementStore, Move, MoveOutcome, NewOrder, OrderFilter, OrderStore, PayOutcome, RefundEnd,
     RefundPosting, RefundStore, RefundWish,
 };
-pub use payment::{Payers, PaymentGateway};
+pub use payment::{Payers, PaymentGateway, PushHandshake, SandboxDesk};

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use kernel::{PortError, Timestamp, UserId};
 
-use crate::order::Order;
+use crate::order::{Order, TradeNo};
 use crate::payment::{
     CloseOutcome, NoticeReply, Notified, PaymentStatus, Prepay, PrepayOutcome, RawNotice, RefundOutcome,
-    RefundRequest, RefundStatus, Verdict, WechatPayer,
+    RefundRequest, RefundStatus, SandboxChoice, SandboxSlip, SignedNotice, Verdict, WechatPayer,
 };
 
 /// A provider of payment. Nothing of its wire passes this port.
@@ -46,6 +46,28 @@ pub trait PaymentGateway: Send + Sync {
 
     /// How a refund stands there.
     async fn query_refund(&self, request: &RefundRequest) -> Result<RefundStatus, PortError>;
+}
+
+/// An address to which a provider sends messages, and which it tries before it does.
+pub trait PushHandshake: Send + Sync {
+    /// The text that proves the address to be ours. MUST be `None` for whoever is not the provider.
+    fn echo(&self, challenge: &RawNotice<'_>) -> Option<String>;
+}
+
+/// The till of the sandbox: its page shows a slip, and whoever has the page decides how the payment goes.
+pub trait SandboxDesk: Send + Sync {
+    /// What the page shows. MUST be `None` for a token that was not made for this order, or is over.
+    fn slip(&self, trade_no: TradeNo, token: &str, at: Timestamp) -> Option<SandboxSlip>;
+
+    /// Decides, and makes the message that a provider would send: [`PaymentGateway::read`] believes it. MUST be
+    /// `None` where [`SandboxDesk::slip`] is, and where the order was closed.
+    fn decide(
+        &self,
+        trade_no: TradeNo,
+        token: &str,
+        choice: SandboxChoice,
+        at: Timestamp,
+    ) -> Option<SignedNotice>;
 }
 
 /// Who people are at WeChat, answered by auth.
