@@ -22,7 +22,6 @@ pub(crate) async fn post(tx: &Write, ids: &Ids, commands: &[Command]) -> Result<
 }
 
 /// Posts transfers between accounts of the house, inside the caller's transaction. One whose key was used is left out.
-#[expect(dead_code, reason = "the store of orders posts yuan by it")]
 pub(crate) async fn post_house(tx: &Write, transfers: &[HouseTransfer]) -> Result<(), PortError> {
     let entries: Vec<Entry> = transfers.iter().map(Entry::from).collect();
     write::house(tx, &entries).await

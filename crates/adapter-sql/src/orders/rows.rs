@@ -1,7 +1,8 @@
 //! Orders, coupons and refunds as rows.
 
 use billing::payment::RefundBy;
-use billing::{Coupon, Discount, NewOrder, Order, Refund};
+use billing::ports::NewOrder;
+use billing::{Coupon, Discount, Order, Refund};
 use kernel::{Fen, Id, PortError, Timestamp};
 
 use super::contents;
