@@ -8,6 +8,7 @@ mod console;
 mod examine;
 mod library;
 mod model;
+mod payment;
 mod request_ids;
 mod sign_in;
 mod stores;
@@ -40,6 +41,7 @@ use crate::worker::Worker;
 
 pub use console::{Books, Console};
 pub use examine::{Finding, examine};
+pub use payment::Payments;
 
 use bus::Bus;
 use stores::Stores;
@@ -77,6 +79,8 @@ pub struct Composition {
     pub services: Services,
     /// The background work.
     pub worker: Worker,
+    /// Who takes the money.
+    pub payments: Payments,
     stores: Stores,
 }
 
@@ -115,6 +119,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let checks = [stores.check(), model::check(Arc::clone(&model))].into_iter().chain(bus.check()).collect();
     let health = Checks::new(checks, on.stopping.clone(), Arc::clone(&on.clock));
 
+    let payments = payment::open(config, &on, &secrets.refresh_secret)?;
     let auth = Arc::new(sign_in::service(config, &on, &ids, secrets, &stores, &bus)?);
     let billing = Arc::new(billing_service(config, &on.clock, &ids, instance, &stores)?);
     let characters =
@@ -166,7 +171,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         clock: on.clock,
         ids: request_ids,
     };
-    Ok(Composition { services, worker, stores })
+    Ok(Composition { services, worker, payments, stores })
 }
 
 /// A token's end as a future that anybody may wait for.
