@@ -8,19 +8,22 @@ mod console;
 mod examine;
 mod library;
 mod model;
+mod payment;
 mod prices;
+mod shop;
 mod request_ids;
 mod sign_in;
 mod stores;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::MemoryRateLimiter;
 use anyhow::Context;
-use api::{MetricsRenderer, Services, Stopping, Together};
+use api::{Auditor, Handshake, MetricsRenderer, PaymentDoors, Services, Stopping, Till, Together};
 use auth::{AuthService, RateRule};
-use billing::{BillingService, BillingSettings};
+use billing::{BillingPorts, BillingService, BillingSettings, Channel, OrderService, PaymentGateway};
 use chat::ports::Personas;
 use chat::{
     ChatPorts, ChatRuntime, ChatService, ChatSettings, DEFAULT_ALIAS, InstanceId, ModelCatalog, ModelLimits,
@@ -40,7 +43,9 @@ use crate::system::SystemClock;
 use crate::worker::Worker;
 
 pub use console::{Books, Console};
+pub use shop::Shop;
 pub use examine::{Finding, examine};
+pub use payment::Payments;
 
 use bus::Bus;
 use stores::Stores;
@@ -56,6 +61,9 @@ const COUNTED_PEOPLE: usize = 50_000;
 /// A command that adds a whole ledger up may take longer than a request.
 const STATEMENT_OF_A_LOOK: Duration = Duration::from_mins(10);
 
+/// Providers of payment, by channel.
+pub type Gateways = BTreeMap<Channel, Arc<dyn PaymentGateway>>;
+
 /// What every part stands on.
 pub struct Foundation {
     /// Time.
@@ -70,6 +78,8 @@ pub struct Foundation {
     pub stopping: CancellationToken,
     /// Metrics as text.
     pub metrics: MetricsRenderer,
+    /// Providers of payment that a test puts in the place of the configured ones.
+    pub gateways: Option<Gateways>,
 }
 
 /// The whole server but its HTTP side.
@@ -116,10 +126,22 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let checks = [stores.check(), model::check(Arc::clone(&model))].into_iter().chain(bus.check()).collect();
     let health = Checks::new(checks, on.stopping.clone(), Arc::clone(&on.clock));
 
+    let payments = payment::open(config, &on, &secrets.refresh_secret)?;
+    let payments = Payments { gateways: on.gateways.clone().unwrap_or(payments.gateways), ..payments };
     let auth = Arc::new(sign_in::service(config, &on, &ids, secrets, &stores, &bus)?);
-    let billing = Arc::new(billing_service(config, &on.clock, &ids, instance, &stores)?);
+    let books = stores.books(&ids);
+    let billing = Arc::new(billing_service(config, &on.clock, &ids, instance, books.clone())?);
     let characters =
         Arc::new(CharacterService::new(CharacterBook::built_in().context("built-in characters")?));
+    let parts = shop::Parts {
+        clock: &on.clock,
+        ids: &ids,
+        stores: &stores,
+        cashier: books.cashier,
+        auth: &auth,
+        gateways: payments.gateways,
+    };
+    let orders = Arc::new(shop::orders(config, &characters, parts).await?);
     let library = Arc::new(library);
     let personas: Arc<dyn Personas> = Arc::new(CharacterPersonas(Arc::clone(&characters)));
     let rooms =
@@ -149,12 +171,15 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     };
     let chat = Arc::new(ChatService::new(ports, runtime, chat_settings(config, instance)));
     chat.ensure_rooms(&rooms).await.context("the public rooms")?;
-    let worker = worker(config, &on.clock, &chat, &billing, &auth);
+    let worker = worker(config, &on.clock, &chat, (&billing, &orders), &auth);
     let request_ids = request_ids::maker(&on.clock, &on.entropy);
     let services = Services {
         auth,
         requests: Arc::new(MemoryRateLimiter::new(COUNTED_PEOPLE)),
         billing,
+        orders,
+        payment: PaymentDoors { handshake: Handshake(payments.handshake), till: Till(payments.desk) },
+        auditor: Auditor { log: stores.audit_log(), ids, clock: Arc::clone(&on.clock) },
         chat,
         characters,
         library,
@@ -189,12 +214,13 @@ fn worker(
     config: &Config,
     clock: &Arc<dyn Clock>,
     chat: &Arc<ChatService>,
-    billing: &Arc<BillingService>,
+    (billing, orders): (&Arc<BillingService>, &Arc<OrderService>),
     auth: &Arc<AuthService>,
 ) -> Worker {
     Worker {
         chat: Arc::clone(chat),
         billing: Arc::clone(billing),
+        orders: Arc::clone(orders),
         auth: Arc::clone(auth),
         clock: Arc::clone(clock),
         sweep_ms: i64::from(config.limits.sweep_seconds) * 1_000,
@@ -207,7 +233,7 @@ fn billing_service(
     clock: &Arc<dyn Clock>,
     ids: &Arc<Ids>,
     instance: InstanceId,
-    stores: &Stores,
+    books: BillingPorts,
 ) -> anyhow::Result<BillingService> {
     let prices = prices::table(config)?;
     // Chat and billing name the same process, each in its own words.
@@ -218,7 +244,7 @@ fn billing_service(
         day_max: (day_max > 0).then(|| Credits::new(day_max)),
         ..BillingSettings::new(Credits::new(config.billing.welcome_credits), instance)
     };
-    Ok(BillingService::new(stores.books(ids), prices, Arc::clone(clock), Arc::clone(ids), settings))
+    Ok(BillingService::new(books, prices, Arc::clone(clock), Arc::clone(ids), settings))
 }
 
 fn chat_settings(config: &Config, instance: InstanceId) -> ChatSettings {

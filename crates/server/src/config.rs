@@ -7,6 +7,7 @@
 mod check;
 mod load;
 mod origin;
+mod payment;
 mod print;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use check::InvalidConfig;
 pub use load::{LoadError, Sources};
+pub use payment::{Payment, VirtualEnv};
 pub use print::Listing;
 
 /// The whole configuration. Its sections and keys are those of `config/default.toml`.
@@ -46,6 +48,8 @@ pub struct Config {
     pub wechat: Wechat,
     /// The ledger.
     pub billing: Billing,
+    /// Who takes the money.
+    pub payment: Payment,
     /// Labels of generated content.
     pub compliance: Compliance,
     /// Rates, counts, sizes and times.

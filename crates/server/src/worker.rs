@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use auth::AuthService;
-use billing::BillingService;
+use billing::{BillingService, OrderService};
 use chat::ChatService;
 use futures::future::{FutureExt, select};
 use kernel::Clock;
@@ -28,6 +28,8 @@ pub struct Worker {
     pub chat: Arc<ChatService>,
     /// Holds.
     pub billing: Arc<BillingService>,
+    /// Orders.
+    pub orders: Arc<OrderService>,
     /// Sessions.
     pub auth: Arc<AuthService>,
     /// Time.
@@ -67,6 +69,8 @@ impl Worker {
         if self.chat.trusts_leases() {
             note("billing", self.billing.sweep(now, self.sweep_rows).await);
         }
+        note("orders", self.orders.reconcile(now, self.sweep_rows).await);
+        note("refunds", self.orders.reconcile_refunds(now, self.sweep_rows).await);
         note("auth", self.auth.sweep(now, self.sweep_rows).await);
     }
 

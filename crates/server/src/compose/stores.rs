@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_sql::{
-    SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlRooms, SqlSessions,
+    SqlAuditLog, SqlConversations, SqlEntitlements, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlOrders, SqlRooms, SqlSessions,
     SqlStore, SqlTurns, SqlUsers,
 };
 use anyhow::{Context, bail};
-use auth::ports::{LoginLog, SessionStore, UserStore};
-use billing::BillingPorts;
+use auth::ports::{AuditLog, LoginLog, SessionStore, UserStore};
+use billing::{BillingPorts, EntitlementStore};
 use chat::ports::{ConversationStore, EventLog, GenerationStore, RoomStore, TurnStore};
 use kernel::{Ids, Timestamp};
 
@@ -92,6 +92,18 @@ impl Stores {
     pub(super) fn books(&self, ids: &Arc<Ids>) -> BillingPorts {
         let ledger = Arc::new(SqlLedger::new(self.store.clone(), Arc::clone(ids)));
         BillingPorts { ledger: Arc::<SqlLedger>::clone(&ledger), cashier: ledger }
+    }
+
+    pub(super) fn orders(&self, ids: &Arc<Ids>) -> Arc<SqlOrders> {
+        Arc::new(SqlOrders::new(self.store.clone(), Arc::clone(ids)))
+    }
+
+    pub(super) fn entitlements(&self) -> Arc<dyn EntitlementStore> {
+        Arc::new(SqlEntitlements::new(self.store.clone()))
+    }
+
+    pub(super) fn audit_log(&self) -> Arc<dyn AuditLog> {
+        Arc::new(SqlAuditLog::new(self.store.clone()))
     }
 
     pub(super) fn conversations(&self) -> Arc<dyn ConversationStore> {

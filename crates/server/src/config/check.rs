@@ -33,6 +33,7 @@ impl Config {
         self.check_times(&mut problems);
         self.check_models(&mut problems);
         self.check_http(&mut problems);
+        self.check_payment(&mut problems);
         if let Err(problem) = crate::telemetry::filter_of(&self.log.filter) {
             problems.push(format!("{problem:#}"));
         }
