@@ -1,8 +1,10 @@
 //! The contract suites: what every adapter of a port must do, one function per MUST.
 
+pub mod audit_log;
 pub mod books;
 pub mod broadcaster;
 pub mod conversation_store;
+pub mod entitlement_store;
 pub mod event_log;
 pub mod event_log_likes;
 pub mod event_log_messages;
@@ -14,9 +16,11 @@ pub mod identity_provider;
 pub mod ledger;
 pub mod ledger_reads;
 pub mod login_log;
+pub mod order_store;
 pub mod password_hasher;
 pub mod people;
 pub mod rate_limiter;
+pub mod refund_store;
 pub mod reply_model;
 pub mod revocation_feed;
 pub mod room_members;
@@ -24,6 +28,7 @@ pub mod room_reads;
 pub mod room_store;
 pub mod sealer;
 pub mod session_store;
+pub mod shop;
 pub mod stored_chat;
 pub mod stream_buffer;
 pub mod text_index;

@@ -2,6 +2,7 @@
 
 pub mod lossy_bus;
 pub mod openai;
+pub mod provider;
 pub mod recorder;
 pub mod scripted_model;
 pub mod society;

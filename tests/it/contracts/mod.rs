@@ -40,9 +40,11 @@ macro_rules! on_both_databases {
     };
 }
 
+mod audit_log;
 mod broadcaster;
 mod cached_user_store;
 mod conversation_store;
+mod entitlement_store;
 mod event_log;
 mod event_log_likes;
 mod event_log_messages;
@@ -55,8 +57,10 @@ mod ledger;
 mod ledger_reads;
 mod local_first;
 mod login_log;
+mod order_store;
 mod password_hasher;
 mod rate_limiter;
+mod refund_store;
 mod reply_model;
 mod revocation_feed;
 mod room_members;
