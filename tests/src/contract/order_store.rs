@@ -169,10 +169,11 @@ pub async fn a_late_payment_is_delivered_all_the_same(shop: &Shop) {
 pub async fn a_delivery_that_fails_changes_nothing(shop: &Shop) {
     let user = shop.id();
     let order = shop.placed(shop.order(user)).await;
-    let mut delivery = shop.delivery(&order);
-    shop.cashier.credit(&delivery.credits[0]).await.unwrap();
-    assert!(shop.orders.deliver(&delivery).await.is_err());
+    let used_up = shop.delivery(&order);
+    shop.cashier.credit(&used_up.credits[0]).await.unwrap();
+    assert!(shop.orders.deliver(&used_up).await.is_err());
     assert_eq!(shop.orders.find(order.id).await.unwrap().unwrap().state, OrderState::Created);
+    let mut delivery = shop.delivery(&order);
     for credit in &mut delivery.credits {
         credit.key.push_str(":2");
     }

@@ -79,12 +79,13 @@ impl Shop {
             metrics: Arc::new(String::new),
             gateways: None,
         };
-        let secrets = Secrets::load(config, on.entropy.as_ref())?;
-        let ids = Arc::new(Ids::new(Arc::clone(&on.clock), Arc::clone(&on.entropy)));
+        // First, so that a look where nothing is leaves nothing, no secret either.
         let stores = Stores::look(config, STATEMENT_OF_A_LOOK).await?;
         if !stores.is_current().await? {
             bail!("the database's schema is older than this program: run `jixia migrate` first");
         }
+        let secrets = Secrets::load(config, on.entropy.as_ref())?;
+        let ids = Arc::new(Ids::new(Arc::clone(&on.clock), Arc::clone(&on.entropy)));
         let payments = payment::open(config, &on, &secrets.refresh_secret)?;
         let auth = Arc::new(sign_in::service(config, &on, &ids, secrets, &stores, &Bus::open(config)?)?);
         let characters = CharacterService::new(CharacterBook::built_in().context("built-in characters")?);
