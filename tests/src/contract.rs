@@ -2,6 +2,7 @@
 
 pub mod books;
 pub mod broadcaster;
+pub mod cashier;
 pub mod conversation_store;
 pub mod event_log;
 pub mod event_log_likes;

@@ -42,6 +42,7 @@ macro_rules! on_both_databases {
 
 mod broadcaster;
 mod cached_user_store;
+mod cashier;
 mod conversation_store;
 mod event_log;
 mod event_log_likes;
