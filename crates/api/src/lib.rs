@@ -62,7 +62,8 @@ use crate::room_message_view::Cast;
 use crate::routes::user::FreeCharacters;
 use crate::routes::{
     admin_rooms, billing, characters, events, gateway, home as front_page, knowledge, message_marks,
-    messages, operations, room_members, room_messages, rooms, sessions, sign_in, sign_ins, squads, user,
+    messages, operations, room_members, room_messages, room_pool, rooms, sessions, sign_in, sign_ins, squads,
+    user,
 };
 use crate::ws::Shard;
 
@@ -229,6 +230,8 @@ fn room_routes(config: &mut ServiceConfig<'_>) {
         .service(room_members::join_room)
         .service(room_members::leave_room)
         .service(room_members::invite_to_room)
+        .service(room_pool::show_pool)
+        .service(room_pool::fund_pool)
         .service(room_members::list_members)
         .service(room_members::remove_member)
         .service(room_members::mute_member)

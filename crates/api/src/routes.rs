@@ -12,6 +12,7 @@ pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod room_members;
 pub(crate) mod room_messages;
+pub(crate) mod room_pool;
 pub(crate) mod rooms;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;

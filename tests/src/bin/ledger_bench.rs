@@ -22,7 +22,6 @@ use server::system::{OsEntropy, SystemClock};
 const BALANCE: i64 = 1_000_000_000_000;
 const TARIFF: Tariff = Tariff { miss: 1_000_000, hit: 1_000_000, output: 1_000_000 };
 
-#[derive(Clone)]
 struct Bench {
     ledger: Arc<SqlLedger>,
     clock: Arc<dyn Clock>,
@@ -31,7 +30,6 @@ struct Bench {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "a program of its own, told by its arguments")]
     let arguments: Vec<String> = env::args().skip(1).collect();
     let text = |at: usize, default: &str| arguments.get(at).map_or(default, String::as_str).to_owned();
     let url = arguments.first().context("a database URL")?;
@@ -50,13 +48,10 @@ async fn main() -> anyhow::Result<()> {
     let owners = bench.owners(users).await?;
     let end = Instant::now() + Duration::from_secs(seconds);
     let work = (0..callers).map(|caller| {
-        let (bench, owners) = (bench.clone(), owners.clone());
-        tokio::spawn(async move { bench.call_until(end, is_pair, caller, &owners).await })
+        let (bench, owners) = (&bench, &owners);
+        async move { bench.call_until(end, is_pair, caller, owners).await }
     });
-    let mut times = Vec::new();
-    for caller in try_join_all(work).await? {
-        times.extend(caller?);
-    }
+    let mut times: Vec<Duration> = try_join_all(work).await?.into_iter().flatten().collect();
     times.sort_unstable();
     let at = |share: usize| times.get(times.len() * share / 1_000).map_or(0, Duration::as_micros);
     let report = bench.ledger.report().await?;
@@ -113,11 +108,8 @@ impl Bench {
             turn = turn.wrapping_mul(7).wrapping_add(13);
             let user = *owners.get(turn % owners.len()).context("an owner")?;
             let began = Instant::now();
-            if is_pair {
-                self.pair(user).await?
-            } else {
-                self.consume(user).await?
-            }
+            let done = if is_pair { self.pair(user).await } else { self.consume(user).await };
+            done?;
             times.push(began.elapsed());
         }
         Ok(times)
