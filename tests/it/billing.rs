@@ -108,7 +108,10 @@ mod storage {
         let user = books.rich(100).await;
         books.held(user, 30).await;
         execute(&url, "UPDATE holds SET amount = 31").await.unwrap();
-        assert_eq!(broken_rules(&books).await, [breach(Check::HeldIsHolds, 31, 30)]);
+        assert_eq!(
+            broken_rules(&books).await,
+            [breach(Check::HeldIsHolds, 31, 30), breach(Check::HoldsAreLots, 31, 30)]
+        );
     }
 
     pub(super) async fn a_report_finds_a_settlement_that_differs_from_its_transfer(
@@ -117,7 +120,7 @@ mod storage {
         let user = books.rich(100).await;
         let hold = books.held(user, 30).await;
         books.settle(hold.request.message_id, 10).await;
-        execute(&url, "UPDATE holds SET settled_credits = 11").await.unwrap();
+        execute(&url, "UPDATE holds SET settled_credits = 11, cost = 11").await.unwrap();
         assert_eq!(broken_rules(&books).await, [breach(Check::OneSettlement, 11, 10)]);
     }
 

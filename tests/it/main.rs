@@ -19,6 +19,7 @@ mod config;
 mod contracts;
 mod crash;
 mod disconnects;
+mod known_bugs;
 mod ledger_properties;
 mod library;
 mod mentions;

@@ -3,6 +3,7 @@
 pub mod audit_log;
 pub mod books;
 pub mod broadcaster;
+pub mod cashier;
 pub mod conversation_store;
 pub mod entitlement_store;
 pub mod event_log;

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use billing::journal::{Command, Outcome};
+use billing::ports::OpenHolds;
 use billing::posting::Funding;
 use billing::{
     Cashier, Credit, CreditOutcome, Day, Debit, DebitOutcome, Hold, Ledger, LedgerReport, Lot, Opening,
@@ -161,6 +162,10 @@ impl Cashier for SqlLedger {
 
     async fn lots(&self, owner: &Owner) -> Result<Vec<Lot>, PortError> {
         read::unspent_lots(self.store.reader(), owner).await
+    }
+
+    async fn open_holds(&self) -> Result<OpenHolds, PortError> {
+        sweep::open_holds(self.store.reader()).await
     }
 
     async fn expire_lots(&self, now: Timestamp, limit: u32) -> Result<u64, PortError> {

@@ -65,8 +65,8 @@ use crate::room_message_view::Cast;
 use crate::routes::user::FreeCharacters;
 use crate::routes::{
     admin_ledger, admin_orders, admin_rooms, billing, characters, events, gateway, home as front_page,
-    knowledge, message_marks, messages, operations, orders, payment, room_members, room_messages, rooms,
-    sessions, sign_in, sign_ins, spending, squads, user,
+    knowledge, message_marks, messages, operations, orders, payment, room_members, room_messages, room_pool,
+    rooms, sessions, sign_in, sign_ins, spending, squads, user,
 };
 use crate::ws::Shard;
 
@@ -281,6 +281,8 @@ fn room_routes(config: &mut ServiceConfig<'_>) {
         .service(room_members::join_room)
         .service(room_members::leave_room)
         .service(room_members::invite_to_room)
+        .service(room_pool::show_pool)
+        .service(room_pool::fund_pool)
         .service(room_members::list_members)
         .service(room_members::remove_member)
         .service(room_members::mute_member)

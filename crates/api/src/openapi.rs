@@ -236,6 +236,8 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "readyz" => &[Slug::Unavailable],
         "change_password" => &[Slug::InvalidCredentials],
         "create_session" | "create_room" | "create_squad" => &[Slug::NotFound, Slug::IdempotencyConflict],
+        "show_pool" => &[Slug::MembershipRequired],
+        "fund_pool" => &[Slug::MembershipRequired, Slug::InsufficientBalance, Slug::IdempotencyConflict],
         "search" => &[Slug::NotFound],
         "edit_room" | "edit_room_settings" | "close_room" | "join_room" | "leave_room" | "invite_to_room"
         | "remove_member" | "mute_member" | "list_turns" => &[Slug::Forbidden],

@@ -16,6 +16,7 @@ pub(crate) mod orders;
 pub mod payment;
 pub(crate) mod room_members;
 pub(crate) mod room_messages;
+pub(crate) mod room_pool;
 pub(crate) mod rooms;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;

@@ -4,7 +4,9 @@ mod ledger;
 mod orders;
 mod payment;
 
-pub use ledger::{Cashier, Ledger, Opening, Renewal, ReserveOutcome, SettleOutcome, Settlement, VoidOutcome};
+pub use ledger::{
+    Cashier, Ledger, OpenHolds, Opening, Renewal, ReserveOutcome, SettleOutcome, Settlement, VoidOutcome,
+};
 pub use orders::{
     BeginRefund, ClawBack, ClawBackOutcome, CreateOrder, Delivery, EndRefund, EntitlementGrant,
     EntitlementStore, Move, MoveOutcome, NewOrder, OrderFilter, OrderStore, PayOutcome, RefundEnd,

@@ -16,7 +16,7 @@ use crate::error::BillingError;
 use crate::hold::{Charge, Hold, HoldOutcome, HoldRequest, HoldState, InstanceId, Offer};
 use crate::lot::{Lot, LotSource};
 use crate::ports::{
-    Cashier, Ledger, Opening, Renewal, ReserveOutcome, SettleOutcome, Settlement, VoidOutcome,
+    Cashier, Ledger, OpenHolds, Opening, Renewal, ReserveOutcome, SettleOutcome, Settlement, VoidOutcome,
 };
 use crate::price::{Price, PriceTable};
 use crate::report::LedgerReport;
@@ -240,6 +240,11 @@ impl BillingService {
     #[instrument(skip_all)]
     pub async fn check(&self) -> Result<LedgerReport, BillingError> {
         Ok(self.ledger.report().await?)
+    }
+
+    /// The open holds of everybody, for those who watch over the server.
+    pub async fn open_holds(&self) -> Result<OpenHolds, PortError> {
+        self.cashier.open_holds().await
     }
 
     /// Renews the holds of this instance, by one statement; called as often as the lease is renewed.

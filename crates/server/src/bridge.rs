@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth::{AuthError, AuthService, RateRule};
-use billing::{BillingError, BillingService, Charge, HoldOutcome, HoldRequest, HoldState, Owner};
+use billing::{
+    BillingError, BillingService, Charge, HoldOutcome, HoldRequest, HoldState, Owner, SettleOutcome,
+};
 use chat::ports::{
     Admission, Knowledge, Meter, People, Persona, Personas, Reservation, Reserved, Retrieved, Settlement,
     Throttle,
@@ -60,7 +62,12 @@ impl Meter for BillingMeter {
             is_estimated: false,
             at: settlement.at,
         };
-        self.0.settle(charge).await.map(|_outcome| ()).map_err(billing_failure)
+        let outcome = self.0.settle(charge).await.map_err(billing_failure)?;
+        if let SettleOutcome::Settled { charged, lost, .. } = outcome {
+            count("billing_charged_credits_total", charged);
+            count("billing_lost_credits_total", lost);
+        }
+        Ok(())
     }
 
     async fn void(&self, message_id: MessageId, at: Timestamp) -> Result<(), PortError> {
@@ -70,6 +77,10 @@ impl Meter for BillingMeter {
     fn progress(&self, message_id: MessageId, tokens: TokenUsage) {
         self.0.progress(message_id, tokens);
     }
+}
+
+fn count(name: &'static str, amount: Credits) {
+    metrics::counter!(name).increment(u64::try_from(amount.get()).unwrap_or_default());
 }
 
 /// A room's pool has the room's id.

@@ -43,6 +43,7 @@ macro_rules! on_both_databases {
 mod audit_log;
 mod broadcaster;
 mod cached_user_store;
+mod cashier;
 mod conversation_store;
 mod entitlement_store;
 mod event_log;

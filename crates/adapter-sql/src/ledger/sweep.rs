@@ -1,10 +1,12 @@
 //! What is due: holds and lots whose time is over, and the renewal of holds.
 
+use billing::ports::OpenHolds;
 use billing::{Owner, Renewal};
 use kernel::{Id, MessageId, PortError, Timestamp};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
 };
 use serde::Serialize;
 use uuid::fmt::Simple;
@@ -35,6 +37,21 @@ pub(super) async fn due_holds(
         .await
         .map_err(port_error)?;
     Ok(due.into_iter().map(|row| Id::from_uuid(row.message_id)).collect())
+}
+
+#[derive(FromQueryResult)]
+struct OpenRow {
+    count: i64,
+    oldest: Option<i64>,
+}
+
+pub(super) async fn open_holds(db: &impl ConnectionTrait) -> Result<OpenHolds, PortError> {
+    const OPEN: &str = "SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM holds WHERE state = 'open'";
+    let statement = Statement::from_string(db.get_database_backend(), OPEN);
+    let row = OpenRow::find_by_statement(statement).one(db).await.map_err(port_error)?;
+    let row = row.ok_or_else(|| corrupt("holds: an aggregate has no row"))?;
+    let count = u64::try_from(row.count).map_err(|_negative| corrupt("holds: a count is negative"))?;
+    Ok(OpenHolds { count, oldest: row.oldest.map(Timestamp::from_millis) })
 }
 
 /// Wallets with a free part of a lot whose time is over.

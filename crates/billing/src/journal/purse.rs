@@ -106,17 +106,21 @@ impl Purse {
     pub fn left_on(&self, day: Day, day_max: Option<Credits>) -> Result<Option<Credits>, MoneyOverflow> {
         let limits = [day_max, self.standing.day_max].into_iter().flatten();
         let Some(limit) = limits.min() else { return Ok(None) };
-        let spent = if self.spent_day == day { self.spent } else { Credits::ZERO };
+        let spent = self.spent_since(day);
         limit.minus(spent.plus(self.wallet.held)?).map(|left| Some(left.max(Credits::ZERO)))
     }
 
     /// Counts what has left on the day of `at`.
     pub(super) fn count_spent(&mut self, amount: Credits, at: Timestamp) -> Result<(), MoneyOverflow> {
         let day = Day::of(at);
-        let before = if self.spent_day == day { self.spent } else { Credits::ZERO };
-        self.spent = before.plus(amount)?;
-        self.spent_day = day;
+        self.spent = self.spent_since(day).plus(amount)?;
+        self.spent_day = self.spent_day.max(day);
         Ok(())
+    }
+
+    /// What has left it on the day or, where clocks differ, on a later one.
+    fn spent_since(&self, day: Day) -> Credits {
+        if self.spent_day < day { Credits::ZERO } else { self.spent }
     }
 
     /// Marks it as changed at that time.

@@ -154,6 +154,15 @@ pub trait Ledger: Send + Sync {
     async fn report(&self) -> Result<LedgerReport, PortError>;
 }
 
+/// The open holds of everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenHolds {
+    /// How many.
+    pub count: u64,
+    /// When the oldest was made.
+    pub oldest: Option<Timestamp>,
+}
+
 /// The books, where money moves without a hold. Rules are those of [`Ledger`].
 ///
 /// Every write first ends the lots whose time is over, so that nobody spends what has expired.
@@ -184,6 +193,9 @@ pub trait Cashier: Send + Sync {
 
     /// The lots that are not spent, in the order in which they will be.
     async fn lots(&self, owner: &Owner) -> Result<Vec<Lot>, PortError>;
+
+    /// How many holds are open, and since when the oldest is.
+    async fn open_holds(&self) -> Result<OpenHolds, PortError>;
 
     /// Ends the free part of lots whose time is over at `now`, at most `limit` wallets. Answers how many wallets.
     async fn expire_lots(&self, now: Timestamp, limit: u32) -> Result<u64, PortError>;
