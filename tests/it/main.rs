@@ -22,6 +22,7 @@ mod disconnects;
 mod ledger_properties;
 mod library;
 mod mentions;
+mod payment;
 mod reply_model;
 mod sql;
 mod toolchain;

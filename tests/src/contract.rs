@@ -15,6 +15,8 @@ pub mod ledger;
 pub mod ledger_reads;
 pub mod login_log;
 pub mod password_hasher;
+pub mod payment_gateway;
+pub mod payment_providers;
 pub mod people;
 pub mod rate_limiter;
 pub mod reply_model;

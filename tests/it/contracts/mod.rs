@@ -56,6 +56,7 @@ mod ledger_reads;
 mod local_first;
 mod login_log;
 mod password_hasher;
+mod payment_gateway;
 mod rate_limiter;
 mod reply_model;
 mod revocation_feed;
