@@ -23,6 +23,7 @@ mod known_bugs;
 mod ledger_properties;
 mod library;
 mod mentions;
+mod payment;
 mod reply_model;
 mod sql;
 mod toolchain;

@@ -19,6 +19,8 @@ pub mod ledger_reads;
 pub mod login_log;
 pub mod order_store;
 pub mod password_hasher;
+pub mod payment_gateway;
+pub mod payment_providers;
 pub mod people;
 pub mod rate_limiter;
 pub mod refund_store;

@@ -73,6 +73,14 @@ impl SandboxGateway {
         Self { secret, orders: BoundedMap::new(ORDERS_MAX), refunds: BoundedMap::new(ORDERS_MAX) }
     }
 
+    /// How much of an order went back.
+    pub fn refunded(&self, trade_no: TradeNo) -> Fen {
+        match self.orders.get(&trade_no) {
+            Some(State::Paid { refunded, .. }) => refunded,
+            Some(State::Shown | State::Failed | State::Closed) | None => Fen::ZERO,
+        }
+    }
+
     fn mac(&self, text: &str) -> Result<Hmac<Sha256>, PortError> {
         let mac = Hmac::<Sha256>::new_from_slice(self.secret.expose_secret());
         let mut mac = mac.map_err(|error| PortError::rejected(SYSTEM, error))?;

@@ -52,11 +52,6 @@ impl Certificate {
         let serial = serial_text(&hex::encode_upper(serial.content));
         Some(Self { serial, public_key, not_before: time(&from)?, not_after: time(&until)? })
     }
-
-    /// Whether it is valid at that moment.
-    pub(crate) fn is_valid_at(&self, at: Timestamp) -> bool {
-        (self.not_before..=self.not_after).contains(&at)
-    }
 }
 
 /// A serial as it is compared: capitals, without leading zeros.
@@ -135,8 +130,6 @@ mod tests {
         assert_eq!(certificate.serial, "5157F09EFDC096DE15EBE81A47057A7232F1B8E1");
         assert_eq!(certificate.not_before, moment::parse("2020-01-01T00:00:00Z").unwrap());
         assert_eq!(certificate.not_after, moment::parse("2120-01-01T00:00:00Z").unwrap());
-        assert!(certificate.is_valid_at(Timestamp::from_millis(1_790_000_000_000)));
-        assert!(!certificate.is_valid_at(Timestamp::from_millis(0)));
         let header = pem_blocks(include_str!("../../../tests/src/fakes/wechat_keys/platform_public.pem"), "PUBLIC KEY");
         assert_eq!(certificate.public_key, header.unwrap()[0]);
     }

@@ -60,6 +60,7 @@ mod local_first;
 mod login_log;
 mod order_store;
 mod password_hasher;
+mod payment_gateway;
 mod rate_limiter;
 mod refund_store;
 mod reply_model;

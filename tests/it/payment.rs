@@ -1,0 +1,1 @@
+//! Payment: how providers fail, lie and ask.
