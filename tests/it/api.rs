@@ -22,6 +22,7 @@ mod refunds;
 mod room_members;
 mod room_messages;
 mod rooms;
+mod sandbox;
 mod sessions;
 mod sign_in;
 mod sign_ins;

@@ -24,6 +24,8 @@ mod ledger_properties;
 mod library;
 mod mentions;
 mod payment;
+mod order_crash;
+mod order_storm;
 mod reply_model;
 mod sql;
 mod toolchain;

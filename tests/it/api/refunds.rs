@@ -10,6 +10,7 @@ use super::orders::{buy, clock, pay, tell};
 on_both_profiles! {
     the_unspent_part_goes_back_and_no_more,
     a_refund_applied_again_by_a_retry_pays_once,
+    a_reconcile_retried_after_a_lost_answer_refunds_once,
     a_refund_that_the_provider_refuses_leaves_everything_as_it_was,
     a_refund_on_its_way_ends_by_notice_or_by_asking,
     what_a_membership_delivered_is_taken_back,
@@ -89,6 +90,29 @@ async fn a_refund_applied_again_by_a_retry_pays_once(profile: Profile) {
     assert_eq!(other.error(), (409, "idempotency_conflict"));
     assert_eq!(provider.counts().2, 1, "the provider was asked once");
     assert_eq!(person.balance().await.0, 1_000_000 + 4_000_000);
+}
+
+/// elizaOS/eliza#10930, #11539: the provider has done it, and its answer was lost.
+async fn a_reconcile_retried_after_a_lost_answer_refunds_once(profile: Profile) {
+    let clock = clock();
+    let (app, provider) = TestApp::with_provider(profile, clock.clone()).await;
+    let (person, operator) = (app.person("one").await, app.operator("boss").await);
+    let order = buy(&person, "credits_6").await;
+    pay(&app, &order).await;
+    provider.lose_next_answer();
+    let begun = refund(&operator, &order, json!({ "amountFen": 200, "reason": "x" }), Some("r1")).await;
+    assert_eq!(begun.data()["refund"]["status"], "pending");
+    for _ in 0..3 {
+        clock.advance_millis(61_000);
+        app.sweep().await;
+        let again = refund(&operator, &order, json!({ "amountFen": 200, "reason": "x" }), Some("r1")).await;
+        assert_eq!(again.data()["refund"]["status"], "succeeded");
+    }
+    assert_eq!(provider.counts().2, 1, "it was asked after, not for once more");
+    let found = person.get(&path(&order)).await;
+    assert_eq!((&found.data()["order"]["refundedFen"], &found.data()["refundableFen"]), (&json!(200), &json!(400)));
+    assert_eq!(person.balance().await.0, 1_000_000 + 4_000_000);
+    assert_eq!(person.transactions_sum().await, 5_000_000);
 }
 
 async fn a_refund_that_the_provider_refuses_leaves_everything_as_it_was(profile: Profile) {

@@ -32,6 +32,7 @@ struct State {
     refunds: HashMap<RefundId, RefundStatus>,
     is_away: bool,
     next_refund: Option<RefundOutcome>,
+    loses_next_answer: bool,
     queries: usize,
     confirmed: usize,
     refunds_asked: usize,
@@ -69,6 +70,11 @@ impl FakeProvider {
     /// The answer to the next refund.
     pub fn answer_refund(&self, outcome: RefundOutcome) {
         self.state().next_refund = Some(outcome);
+    }
+
+    /// Does what it is asked next, and its answer is lost on the way.
+    pub fn lose_next_answer(&self) {
+        self.state().loses_next_answer = true;
     }
 
     /// How a refund that is on its way ends.
@@ -214,7 +220,7 @@ impl PaymentGateway for FakeProvider {
         if let RefundOutcome::Taken(status) = &outcome {
             state.refunds.insert(request.refund.id, *status);
         }
-        Ok(outcome)
+        if std::mem::take(&mut state.loses_next_answer) { Err(away()) } else { Ok(outcome) }
     }
 
     async fn query_refund(&self, request: &RefundRequest) -> Result<RefundStatus, PortError> {
