@@ -33,7 +33,8 @@ async fn scenario(store_url: &str) {
     let settings = ServerSettings::new(BINARY, folder.path()).set("JIXIA_STORE__URL", store_url);
     let mut server = settings.start().await;
     let person = json!({ "email": "p@example.com", "password": "correct horse 稷下" });
-    let token = server.post("/api/auth/register", "", &person).await["token"].as_str().expect("a token").to_owned();
+    let token =
+        server.post("/api/auth/register", "", &person).await["token"].as_str().expect("a token").to_owned();
     let count = if is_long() { 1_000 } else { 40 };
     let mut presses = Vec::new();
     for _ in 0..count {
@@ -96,4 +97,3 @@ fn shuffle<T>(all: &mut [T]) {
         all.swap(last, usize::try_from(place).unwrap());
     }
 }
-

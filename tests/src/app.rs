@@ -124,7 +124,10 @@ impl TestApp {
         let gateway: Arc<dyn billing::PaymentGateway> = Arc::new(provider.clone());
         let (gateways, clock): (_, Arc<dyn Clock>) = ([(Channel::WechatPay, gateway)].into(), clock);
         let place = Place::of(profile, None).await;
-        (place.start(|config| config.limits.requests_per_minute = 0, Some(clock), Some(gateways)).await, provider)
+        (
+            place.start(|config| config.limits.requests_per_minute = 0, Some(clock), Some(gateways)).await,
+            provider,
+        )
     }
 
     /// The same on its own time, with files that its operator has put into the data directory.
@@ -245,6 +248,7 @@ impl Place {
         (config.store.postgres_readers, config.store.postgres_writers) = (3, 6);
         (config.bus.url, config.bus.prefix) = (redis.url, redis.prefix);
         config.model.url = model.url();
+        config.payment.url.clear();
         wechat::APP_ID.clone_into(&mut config.wechat.app_id);
         config.wechat.app_secret = Some(wechat::APP_SECRET.to_owned().into());
         wechat.url().clone_into(&mut config.wechat.base_url);
@@ -303,11 +307,7 @@ fn load(variables: &[(&str, &str)]) -> Config {
 type Running = JoinHandle<anyhow::Result<()>>;
 
 /// A server on a thread of its own, since its future cannot move between threads; its tasks run on the test's runtime.
-async fn serve(
-    config: Config,
-    clock: Option<Arc<dyn Clock>>,
-    gateways: Option<Gateways>,
-) -> Served {
+async fn serve(config: Config, clock: Option<Arc<dyn Clock>>, gateways: Option<Gateways>) -> Served {
     let hooks = Hooks { clock, gateways, ..Hooks::default() };
     let application = Application::build_with(config, hooks).await.expect("the server starts");
     let base = format!("http://{}", application.addr());

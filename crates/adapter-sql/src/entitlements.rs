@@ -5,7 +5,9 @@ use billing::entitlement::membership_end;
 use billing::{Entitlement, EntitlementStore, Subject};
 use kernel::{Id, PortError, Timestamp, UserId};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
 
 use crate::detached::detached;
 use crate::entity::entitlement::{Column, Entity, Model};
@@ -55,7 +57,8 @@ pub(crate) async fn of_user(
     user: UserId,
     now: Timestamp,
 ) -> Result<Vec<Entitlement>, PortError> {
-    let lasts = Condition::any().add(Column::ValidUntil.is_null()).add(Column::ValidUntil.gt(now.as_millis()));
+    let lasts =
+        Condition::any().add(Column::ValidUntil.is_null()).add(Column::ValidUntil.gt(now.as_millis()));
     let rows = Entity::find()
         .filter(Column::UserId.eq(user.as_uuid()))
         .filter(Column::RevokedAt.is_null())

@@ -19,7 +19,9 @@ use billing::ports::{
     BeginRefund, ClawBack, ClawBackOutcome, CreateOrder, Delivery, EndRefund, Move, MoveOutcome, NewOrder,
     OrderFilter, PayOutcome, RefundEnd, RefundPosting, RefundWish,
 };
-use billing::{Coupon, CouponCode, Discrepancy, Order, OrderId, OrderStore, Refund, RefundId, RefundStore, Step};
+use billing::{
+    Coupon, CouponCode, Discrepancy, Order, OrderId, OrderStore, Refund, RefundId, RefundStore, Step,
+};
 use kernel::{Ids, Page, PageRequest, PortError, Timestamp};
 use sea_orm::sea_query::{LockType, OnConflict};
 use sea_orm::{

@@ -23,6 +23,7 @@ mod order_view;
 mod pages;
 mod people;
 pub mod problem;
+mod product_view;
 pub mod proxy;
 mod refusal;
 pub mod room_message_view;

@@ -260,12 +260,9 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "cancel_order" => &[Slug::OrderPaid],
         "request_refund" => &[Slug::NotRefundable],
         "refund_order" => &[Slug::Forbidden, Slug::NotRefundable, Slug::IdempotencyConflict],
-        "adjust_ledger" => &[
-            Slug::Forbidden,
-            Slug::NotFound,
-            Slug::InsufficientBalance,
-            Slug::IdempotencyConflict,
-        ],
+        "adjust_ledger" => {
+            &[Slug::Forbidden, Slug::NotFound, Slug::InsufficientBalance, Slug::IdempotencyConflict]
+        }
         "freeze_account" | "unfreeze_account" => &[Slug::Forbidden, Slug::NotFound],
         "list_all_orders" | "list_refund_requests" | "put_coupon" | "list_audit" => &[Slug::Forbidden],
         "recall_message" => &[Slug::Forbidden, Slug::RecallWindowClosed],

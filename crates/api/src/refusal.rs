@@ -77,7 +77,10 @@ fn quote_refused(refusal: QuoteRefusal) -> Problem {
         QuoteRefusal::NotOpen => Problem::not_found(),
         QuoteRefusal::MembersOnly => Problem::new(Slug::Forbidden),
         QuoteRefusal::Coupon(
-            CouponRefusal::NotValid | CouponRefusal::OtherProduct | CouponRefusal::TooSmall | CouponRefusal::Overflow(_),
+            CouponRefusal::NotValid
+            | CouponRefusal::OtherProduct
+            | CouponRefusal::TooSmall
+            | CouponRefusal::Overflow(_),
         ) => Problem::field("couponId", Rule::Value),
     }
 }

@@ -109,7 +109,9 @@ pub fn membership_end(rights: &[Entitlement], now: Timestamp) -> Option<Timestam
         .map(|right| (right.from, right.until.unwrap_or(FOR_EVER)))
         .collect();
     memberships.sort_unstable();
-    let end = memberships.into_iter().fold(now, |end, (from, until)| if from <= end { end.max(until) } else { end });
+    let end = memberships
+        .into_iter()
+        .fold(now, |end, (from, until)| if from <= end { end.max(until) } else { end });
     (end > now).then_some(end)
 }
 

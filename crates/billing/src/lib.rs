@@ -45,8 +45,8 @@ pub use hold::{Charge, Hold, HoldOutcome, HoldRequest, HoldState, Instance, Inst
 pub use lot::{Lot, LotId, LotSource};
 pub use order::{Order, OrderEvent, OrderId, OrderState, Step, TradeNo};
 pub use order_service::{
-    NoticeAnswer, NoticeResult, OrderError, OrderPorts, OrderRequest, OrderService, OrderSettings, Placed, RefundAsk,
-    Refunded, Wanted,
+    NoticeAnswer, NoticeResult, OrderError, OrderPorts, OrderRequest, OrderService, OrderSettings, Placed,
+    RefundAsk, Refunded, Wanted,
 };
 pub use payment::{
     Channel, Payment, PaymentNotice, PaymentParameters, PaymentStatus, Refund, RefundId, RefundStatus,

@@ -20,7 +20,7 @@ use tracing::instrument;
 use crate::coupon::{Coupon, CouponCode};
 use crate::entitlement::Entitlement;
 use crate::order::{Order, OrderEvent, OrderId};
-use crate::payment::{Channel, CloseOutcome, RefundBy};
+use crate::payment::{Channel, CloseOutcome, PaymentStatus, RefundBy};
 use crate::ports::{
     Cashier, EntitlementStore, Move, MoveOutcome, OrderFilter, OrderStore, Payers, PaymentGateway,
     RefundStore, RefundWish,
@@ -205,17 +205,16 @@ impl OrderService {
             return Ok(order);
         }
         let now = self.clock.now();
-        let gateway = self.gateway(order.channel)?;
-        // Another that was closed meanwhile is asked for as well: the payment may have been faster.
-        match gateway.close(&order).await? {
-            CloseOutcome::Closed | CloseOutcome::AlreadyPaid => {}
-            CloseOutcome::BySelf => return self.end_unpaid(&order, OrderEvent::Abandoned, now).await,
+        match self.gateway(order.channel)?.close(&order).await? {
+            CloseOutcome::Closed | CloseOutcome::AlreadyPaid | CloseOutcome::BySelf => {}
         }
-        let order = self.ask(&order, now).await?;
-        if !order.state.is_pending() {
-            return Ok(order);
+        // It is asked for whatever the provider said: the payment may have been faster.
+        match self.status(&order, now).await? {
+            PaymentStatus::Paid(payment) => self.collect(&order, &payment, now).await,
+            PaymentStatus::Pending | PaymentStatus::Unknown | PaymentStatus::Closed => {
+                self.end_unpaid(&order, OrderEvent::Abandoned, now).await
+            }
         }
-        self.end_unpaid(&order, OrderEvent::Abandoned, now).await
     }
 
     /// Notes a buyer's wish for a refund, for an operator to decide on; `false` if it was noted before.

@@ -79,10 +79,7 @@ const fn one() -> u32 {
 }
 
 /// The catalogue of this data directory, and its coupons.
-pub async fn load(
-    data_dir: &Path,
-    characters: &CharacterService,
-) -> anyhow::Result<(Catalog, Vec<Coupon>)> {
+pub async fn load(data_dir: &Path, characters: &CharacterService) -> anyhow::Result<(Catalog, Vec<Coupon>)> {
     let own = data_dir.join(FILE);
     let text = match tokio::fs::read_to_string(&own).await {
         Ok(text) => text,
@@ -216,7 +213,9 @@ mod tests {
             assert!(on(kind) > 0, "{}", kind.as_str());
         }
         for product in catalog.iter().filter(|product| product.kind == ProductKind::Credits) {
-            let [Content::Credits { amount, .. }] = product.contents.as_slice() else { panic!("{product:?}") };
+            let [Content::Credits { amount, .. }] = product.contents.as_slice() else {
+                panic!("{product:?}")
+            };
             assert_eq!(amount.get(), product.price.get() * 10_000, "{}", product.id);
         }
         assert!(catalog.iter().any(|product| product.offering.stock.is_some()), "a limited offer");

@@ -10,8 +10,8 @@ mod library;
 mod model;
 mod payment;
 mod prices;
-mod shop;
 mod request_ids;
+mod shop;
 mod sign_in;
 mod stores;
 
@@ -43,9 +43,9 @@ use crate::system::SystemClock;
 use crate::worker::Worker;
 
 pub use console::{Books, Console};
-pub use shop::Shop;
 pub use examine::{Finding, examine};
 pub use payment::Payments;
+pub use shop::Shop;
 
 use bus::Bus;
 use stores::Stores;

@@ -100,7 +100,10 @@ async fn an_order_answers_what_the_client_needs_to_pay(profile: Profile) {
     pay(&app, placed.data()).await;
     let id = placed.data()["orderId"].as_str().expect("an id");
     let paid = person.get(&format!("/api/payment/orders/{id}")).await;
-    assert_eq!((&paid.data()["order"]["status"], &paid.data()["refundableFen"]), (&json!("paid"), &json!(3_600)));
+    assert_eq!(
+        (&paid.data()["order"]["status"], &paid.data()["refundableFen"]),
+        (&json!("paid"), &json!(3_600))
+    );
     let listed = person.get("/api/billing/transactions?type=recharge").await;
     assert_eq!(listed.data()["transactions"][0]["amount"], 1_230_000);
 }
@@ -142,20 +145,34 @@ async fn amounts_that_are_no_amounts_are_refused(profile: Profile) {
         let refused = recharge(json!({ "amountFen": amount })).await;
         assert_eq!(refused.invalid(), ("amountFen", rule), "{amount}");
     }
-    for (quantity, rule) in [(json!(0), "value"), (json!(11), "value"), (json!(-1), "value"), (json!("2"), "type")] {
+    for (quantity, rule) in
+        [(json!(0), "value"), (json!(11), "value"), (json!(-1), "value"), (json!("2"), "type")]
+    {
         let refused = recharge(json!({ "productId": "credits_6", "quantity": quantity })).await;
         assert_eq!(refused.invalid(), ("quantity", rule), "{quantity}");
     }
     assert_eq!(recharge(json!({})).await.invalid(), ("productId", "required"));
-    assert_eq!(recharge(json!({ "productId": "credits_6", "amountFen": 1 })).await.invalid(), ("amountFen", "value"));
+    assert_eq!(
+        recharge(json!({ "productId": "credits_6", "amountFen": 1 })).await.invalid(),
+        ("amountFen", "value")
+    );
     assert_eq!(recharge(json!({ "productId": "no such" })).await.error(), (404, "not_found"));
     assert_eq!(recharge(json!({ "productId": "nothing" })).await.error(), (404, "not_found"));
     let elsewhere = recharge(json!({ "productId": "credits_6", "channel": "sandbox" })).await;
     assert_eq!(elsewhere.invalid(), ("channel", "value"));
-    assert_eq!(recharge(json!({ "productId": "credits_6", "channel": "cash" })).await.invalid(), ("channel", "value"));
-    assert_eq!(recharge(json!({ "productId": "credits_6", "couponId": "NONE" })).await.error(), (404, "not_found"));
+    assert_eq!(
+        recharge(json!({ "productId": "credits_6", "channel": "cash" })).await.invalid(),
+        ("channel", "value")
+    );
+    assert_eq!(
+        recharge(json!({ "productId": "credits_6", "couponId": "NONE" })).await.error(),
+        (404, "not_found")
+    );
     let long = "源".repeat(65);
-    assert_eq!(recharge(json!({ "productId": "credits_6", "source": long })).await.invalid(), ("source", "too_long"));
+    assert_eq!(
+        recharge(json!({ "productId": "credits_6", "source": long })).await.invalid(),
+        ("source", "too_long")
+    );
     let shelf = json!({ "productType": "skill", "productId": "credits_6" });
     assert_eq!(person.post("/api/payment/create-order", &shelf).await.error(), (404, "not_found"));
     let founders = recharge(json!({ "productId": "limited_founders" })).await;
@@ -241,7 +258,8 @@ async fn a_limited_offer_is_not_oversold(profile: Profile) {
     let calls = (0..8).map(|_| person.post("/api/billing/recharge", &body));
     let answers = futures::future::join_all(calls).await;
     let sold = answers.iter().filter(|answer| answer.status == 200).count();
-    let refused = answers.iter().filter(|answer| answer.status == 409 && answer.error().1 == "sold_out").count();
+    let refused =
+        answers.iter().filter(|answer| answer.status == 409 && answer.error().1 == "sold_out").count();
     assert_eq!((sold, refused), (3, 5));
 }
 

@@ -67,7 +67,7 @@ async fn a_forged_or_unreadable_notice_is_refused(profile: Profile) {
     let both = callback().json(&notice).header(SIGNATURE, "good").header("sandbox-signature", "x");
     assert_eq!(answer(both).await.error(), (401, "unauthorized"));
     let sandbox = callback().json(&notice).header("sandbox-signature", "x");
-    assert_eq!(answer(sandbox).await.error(), (404, "not_found"), "there is no sandbox here");
+    assert_eq!(answer(sandbox).await.error(), (401, "unauthorized"), "there is no sandbox here");
     for cut in ["", "{", "{\"id\":\"paid-", "null"] {
         let told = answer(callback().body(cut).header(SIGNATURE, "good")).await;
         assert_eq!(told.status, 401, "{cut}");
@@ -75,8 +75,8 @@ async fn a_forged_or_unreadable_notice_is_refused(profile: Profile) {
     let large = answer(callback().body(vec![b' '; (64 << 10) + 1]).header(SIGNATURE, "good")).await;
     assert_eq!(large.error(), (413, "payload_too_large"));
     assert_eq!(tell(&app, &json!({ "id": "1", "event": "other" })).await.status, 204, "nothing of ours");
-    assert_eq!(app.get("/api/wechat/push?signature=x").await.error(), (404, "not_found"));
-    assert_eq!(app.post("/api/wechat/push", &notice).await.error(), (404, "not_found"));
+    assert_eq!(app.get("/api/wechat/push?signature=x").await.error(), (401, "unauthorized"));
+    assert_eq!(app.post("/api/wechat/push", &notice).await.error(), (401, "unauthorized"));
     assert_eq!(person.balance().await.0, 1_000_000);
 }
 
@@ -177,9 +177,7 @@ async fn money_taken_back_freezes_the_account_once(profile: Profile) {
     let (app, _provider, _clock) = shop(profile).await;
     let person = app.person("one").await;
     let order = buy(&person, "credits_6").await;
-    let clawed = |id: &str, total: i64| {
-        json!({ "id": id, "event": "clawed", "tradeNo": number(&order), "total": total })
-    };
+    let clawed = |id: &str, total: i64| json!({ "id": id, "event": "clawed", "tradeNo": number(&order), "total": total });
     assert_eq!(tell(&app, &clawed("c1", 600)).await.status, 503, "before the payment: it comes again");
     pay(&app, &order).await;
     let spend = json!({ "amount": 5_000_000, "reason": "x", "idempotencyKey": "k" });

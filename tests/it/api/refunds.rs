@@ -22,8 +22,7 @@ fn path(order: &Value) -> String {
 }
 
 async fn refund(operator: &Person, order: &Value, body: Value, key: Option<&str>) -> Answer {
-    let mut request =
-        operator.request(reqwest::Method::POST, &format!("{}/refund", path(order))).json(&body);
+    let mut request = operator.request(reqwest::Method::POST, &format!("{}/refund", path(order))).json(&body);
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
     }
@@ -63,12 +62,18 @@ async fn the_unspent_part_goes_back_and_no_more(profile: Profile) {
     let part = refund(&operator, &order, json!({ "amountFen": 100, "reason": "x" }), None).await;
     assert_eq!(part.data()["order"]["status"], "partly_refunded");
     let rest = refund(&operator, &order, reason(), None).await;
-    assert_eq!((&rest.data()["refund"]["amountFen"], &rest.data()["refund"]["status"]), (&json!(300), &json!("succeeded")));
+    assert_eq!(
+        (&rest.data()["refund"]["amountFen"], &rest.data()["refund"]["status"]),
+        (&json!(300), &json!("succeeded"))
+    );
     assert_eq!(refund(&operator, &order, reason(), None).await.error(), (409, "not_refundable"));
     assert_eq!(person.balance().await, (1, 0));
     assert_eq!(person.transactions_sum().await, 1);
     let found = person.get(&path(&order)).await;
-    assert_eq!((&found.data()["order"]["refundedFen"], &found.data()["refundableFen"]), (&json!(400), &json!(0)));
+    assert_eq!(
+        (&found.data()["order"]["refundedFen"], &found.data()["refundableFen"]),
+        (&json!(400), &json!(0))
+    );
     let log = operator.get("/api/admin/audit").await;
     assert_eq!(log.data()["entries"][0]["action"], "order.refund");
 }
@@ -85,7 +90,10 @@ async fn a_refund_applied_again_by_a_retry_pays_once(profile: Profile) {
     let ids: Vec<_> = answers.iter().map(|answer| answer.data()["refund"]["refundId"].clone()).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     let again = refund(&operator, &order, body.clone(), Some("r1")).await;
-    assert_eq!((again.header("idempotent-replayed"), &again.data()["refund"]["refundId"]), (Some("true"), &ids[0]));
+    assert_eq!(
+        (again.header("idempotent-replayed"), &again.data()["refund"]["refundId"]),
+        (Some("true"), &ids[0])
+    );
     let other = refund(&operator, &order, json!({ "amountFen": 300, "reason": "x" }), Some("r1")).await;
     assert_eq!(other.error(), (409, "idempotency_conflict"));
     assert_eq!(provider.counts().2, 1, "the provider was asked once");
@@ -110,7 +118,10 @@ async fn a_reconcile_retried_after_a_lost_answer_refunds_once(profile: Profile) 
     }
     assert_eq!(provider.counts().2, 1, "it was asked after, not for once more");
     let found = person.get(&path(&order)).await;
-    assert_eq!((&found.data()["order"]["refundedFen"], &found.data()["refundableFen"]), (&json!(200), &json!(400)));
+    assert_eq!(
+        (&found.data()["order"]["refundedFen"], &found.data()["refundableFen"]),
+        (&json!(200), &json!(400))
+    );
     assert_eq!(person.balance().await.0, 1_000_000 + 4_000_000);
     assert_eq!(person.transactions_sum().await, 5_000_000);
 }
@@ -152,9 +163,7 @@ async fn a_refund_on_its_way_ends_by_notice_or_by_asking(profile: Profile) {
         assert_eq!(again.error(), (409, "not_refundable"), "one at a time");
     }
     assert_eq!(person.balance().await.0, 1_000_000, "what is to go back cannot be spent");
-    let ended = |total: i64| {
-        json!({ "id": "e1", "event": "refunded", "refund": refunds[0], "status": "succeeded", "total": total })
-    };
+    let ended = |total: i64| json!({ "id": "e1", "event": "refunded", "refund": refunds[0], "status": "succeeded", "total": total });
     assert_eq!(tell(&app, &ended(601)).await.status, 401);
     for _ in 0..3 {
         assert_eq!(tell(&app, &ended(600)).await.status, 204);

@@ -15,7 +15,9 @@ async fn a_page_with_two_buttons_pays_or_does_not() {
     for words in ["不是真的钱", "¥30.00", "付款成功", "付款失败"] {
         assert!(shown.text.contains(words), "{words}: {}", shown.text);
     }
-    assert!(shown.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
+    assert!(
+        shown.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'"))
+    );
     let press = async |choice: &str| {
         answer(app.request(reqwest::Method::POST, &format!("{page}&choice={choice}"))).await
     };
@@ -31,7 +33,8 @@ async fn a_page_with_two_buttons_pays_or_does_not() {
     assert_eq!(press("steal").await.invalid(), ("choice", "value"));
     let forged = page.split_once("token=").expect("a token").0.to_owned() + "token=3000.9999999999999.00";
     assert_eq!(app.get(&forged).await.error(), (404, "not_found"));
-    let unsigned = app.request(reqwest::Method::POST, "/api/payment/callback").json(&json!({ "event": "paid" }));
+    let unsigned =
+        app.request(reqwest::Method::POST, "/api/payment/callback").json(&json!({ "event": "paid" }));
     let refused = answer(unsigned.header("sandbox-signature", "00").header("sandbox-timestamp", "1")).await;
     assert_eq!(refused.status, 401);
 }
@@ -45,6 +48,9 @@ async fn production_sells_nothing_until_somebody_takes_the_money() {
     let named = json!({ "productId": "credits_6", "channel": "sandbox" });
     assert_eq!(person.post("/api/billing/recharge", &named).await.invalid(), ("channel", "value"));
     let notice = app.request(reqwest::Method::POST, "/api/payment/callback").json(&json!({}));
-    assert_eq!(answer(notice.header("sandbox-signature", "00")).await.error(), (404, "not_found"));
-    assert_eq!(app.get("/sandbox/pay/00000000000000000000000000000abc?token=x").await.error(), (404, "not_found"));
+    assert_eq!(answer(notice.header("sandbox-signature", "00")).await.error(), (401, "unauthorized"));
+    assert_eq!(
+        app.get("/sandbox/pay/00000000000000000000000000000abc?token=x").await.error(),
+        (404, "not_found")
+    );
 }

@@ -41,7 +41,11 @@ async fn consume_takes_once_for_a_key(profile: Profile) {
     let other = json!({ "amount": 1_501, "reason": "tarot" });
     assert_eq!(consume(&person, other, Some("k1")).await.error(), (409, "idempotency_conflict"));
     let foreign = app.person("other").await;
-    assert_eq!(consume(&foreign, body, Some("k1")).await.data()["balanceAfter"], 998_500, "a key is one's own");
+    assert_eq!(
+        consume(&foreign, body, Some("k1")).await.data()["balanceAfter"],
+        998_500,
+        "a key is one's own"
+    );
     let list = person.get("/api/billing/transactions?type=consume").await;
     assert_eq!(list.data()["transactions"][0]["transactionId"], first["transactionId"]);
     assert_eq!(list.data()["pagination"]["total"], 1);
@@ -66,7 +70,10 @@ async fn amounts_that_are_no_amounts_take_nothing(profile: Profile) {
         let refused = consume(&person, json!({ "amount": amount, "reason": "x" }), Some("k")).await;
         assert_eq!(refused.error(), (402, "insufficient_balance"), "{amount}");
     }
-    assert_eq!(consume(&person, json!({ "amount": 1, "reason": " " }), Some("k")).await.invalid(), ("reason", "blank"));
+    assert_eq!(
+        consume(&person, json!({ "amount": 1, "reason": " " }), Some("k")).await.invalid(),
+        ("reason", "blank")
+    );
     let long = json!({ "amount": 1, "reason": "长".repeat(129) });
     assert_eq!(consume(&person, long, Some("k")).await.invalid(), ("reason", "too_long"));
     let key = "k".repeat(129);
@@ -79,7 +86,8 @@ async fn parallel_spending_never_overdraws(profile: Profile) {
     let app = TestApp::with(profile, |config| config.limits.requests_per_minute = 0).await;
     let person = app.person("one").await;
     let keys: Vec<_> = (0..60).map(|n| format!("k{n}")).collect();
-    let calls = keys.iter().map(|key| consume(&person, json!({ "amount": 50_000, "reason": "x" }), Some(key)));
+    let calls =
+        keys.iter().map(|key| consume(&person, json!({ "amount": 50_000, "reason": "x" }), Some(key)));
     let answers = futures::future::join_all(calls).await;
     let taken = answers.iter().filter(|answer| answer.status == 200).count();
     let refused = answers.iter().filter(|answer| answer.status == 402).count();
@@ -103,7 +111,8 @@ async fn a_frozen_account_spends_nothing(profile: Profile) {
     let nobody = json!({ "userId": "0193d5c8-5f1e-7abc-8def-0123456789ab", "reason": "x" });
     assert_eq!(operator.post("/api/admin/ledger/freeze", &nobody).await.error(), (404, "not_found"));
     let log = operator.get("/api/admin/audit").await;
-    let actions: Vec<_> = log.data()["entries"].as_array().expect("a list").iter().map(|e| e["action"].clone()).collect();
+    let actions: Vec<_> =
+        log.data()["entries"].as_array().expect("a list").iter().map(|e| e["action"].clone()).collect();
     assert_eq!(actions, ["ledger.unfreeze", "ledger.freeze"]);
 }
 
@@ -130,7 +139,8 @@ async fn an_operator_corrects_and_is_noted(profile: Profile) {
         assert_eq!(adjust(amount.clone(), None).await.invalid(), ("amount", rule), "{amount}");
     }
     let list = person.get("/api/billing/transactions?type=adjust").await;
-    let amounts: Vec<_> = list.data()["transactions"].as_array().expect("a list").iter().map(|t| t["amount"].clone()).collect();
+    let amounts: Vec<_> =
+        list.data()["transactions"].as_array().expect("a list").iter().map(|t| t["amount"].clone()).collect();
     assert_eq!(amounts, [-1_000_400, 500]);
     let log = operator.get("/api/admin/audit?pageSize=1").await;
     let entry = &log.data()["entries"][0];
@@ -141,9 +151,14 @@ async fn an_operator_corrects_and_is_noted(profile: Profile) {
 async fn a_day_limit_of_ones_own_holds(profile: Profile) {
     let app = TestApp::start(profile).await;
     let person = app.person("one").await;
-    assert_eq!(person.put("/api/billing/day-limit", &json!({ "amount": -1 })).await.invalid(), ("amount", "value"));
+    assert_eq!(
+        person.put("/api/billing/day-limit", &json!({ "amount": -1 })).await.invalid(),
+        ("amount", "value")
+    );
     person.put("/api/billing/day-limit", &json!({ "amount": 100 })).await.data();
-    let spend = async |amount: i64, key: &str| consume(&person, json!({ "amount": amount, "reason": "x" }), Some(key)).await;
+    let spend = async |amount: i64, key: &str| {
+        consume(&person, json!({ "amount": amount, "reason": "x" }), Some(key)).await
+    };
     spend(60, "a").await.data();
     assert_eq!(spend(41, "b").await.error(), (402, "insufficient_balance"));
     spend(40, "c").await.data();

@@ -148,7 +148,9 @@ pub async fn a_payment_is_delivered_once(shop: &Shop) {
 
 /// MUST deliver also to an order that was closed or has expired: a payment is never lost.
 pub async fn a_late_payment_is_delivered_all_the_same(shop: &Shop) {
-    for (event, was) in [(OrderEvent::Abandoned, OrderState::Closed), (OrderEvent::Lapsed, OrderState::Expired)] {
+    for (event, was) in
+        [(OrderEvent::Abandoned, OrderState::Closed), (OrderEvent::Lapsed, OrderState::Expired)]
+    {
         let user = shop.id();
         let order = shop.placed(shop.order(user)).await;
         shop.orders.advance(&step(&order, event)).await.unwrap();
@@ -203,7 +205,10 @@ pub async fn due_orders_are_found(shop: &Shop) {
     let (late, early) = (shop.placed(due(30)).await, shop.placed(due(10)).await);
     let (closed, paid) = (shop.placed(due(5)).await, shop.placed(due(5)).await);
     shop.placed(due(99)).await;
-    shop.orders.advance(&Move { query_at: Some(at(5)), ..step(&closed, OrderEvent::Abandoned) }).await.unwrap();
+    shop.orders
+        .advance(&Move { query_at: Some(at(5)), ..step(&closed, OrderEvent::Abandoned) })
+        .await
+        .unwrap();
     shop.orders.deliver(&shop.delivery(&paid)).await.unwrap();
     let ids = |orders: Vec<Order>| orders.into_iter().map(|order| order.id).collect::<Vec<_>>();
     assert_eq!(ids(shop.orders.due(at(30), 10).await.unwrap()), [early.id, late.id]);
@@ -267,7 +272,12 @@ pub async fn a_coupon_is_found_as_it_was_put(shop: &Shop) {
         until: Some(Timestamp::from_millis(2)),
         uses_max: Some(9),
     };
-    let second = Coupon { discount: Discount::Amount(Fen::new(5)), kinds: Vec::new(), uses_max: None, ..first.clone() };
+    let second = Coupon {
+        discount: Discount::Amount(Fen::new(5)),
+        kinds: Vec::new(),
+        uses_max: None,
+        ..first.clone()
+    };
     for coupon in [first, second] {
         shop.orders.put_coupon(&coupon, START).await.unwrap();
         assert_eq!(shop.orders.coupon(&code).await.unwrap(), Some(coupon));

@@ -34,8 +34,7 @@ pub async fn a_refund_is_booked_once(shop: &Shop) {
     let posting = shop.refund(&order, 400);
     assert_eq!(shop.refunds.begin(&posting).await.unwrap(), BeginRefund::Begun);
     assert_eq!(shop.available(user).await, 6_500_000);
-    let ends: Vec<_> =
-        (0..6).map(|_| shop.refund_end(&order, &posting, RefundStatus::Succeeded)).collect();
+    let ends: Vec<_> = (0..6).map(|_| shop.refund_end(&order, &posting, RefundStatus::Succeeded)).collect();
     let outcomes = join_all(ends.iter().map(|end| shop.refunds.end(end))).await;
     let ended = outcomes.iter().filter(|outcome| matches!(outcome, Ok(EndRefund::Ended(_)))).count();
     let replayed = outcomes.iter().filter(|outcome| matches!(outcome, Ok(EndRefund::Replayed(_)))).count();
@@ -103,7 +102,10 @@ pub async fn more_credits_than_are_free_are_not_taken(shop: &Shop) {
     let order = shop.paid(shop.order(user)).await;
     spend(shop, user, 4_500_000).await;
     let refused = shop.refunds.begin(&shop.refund(&order, 601)).await.unwrap();
-    assert!(matches!(refused, BeginRefund::TooMuch { free, .. } if free == Credits::new(6_000_000)), "{refused:?}");
+    assert!(
+        matches!(refused, BeginRefund::TooMuch { free, .. } if free == Credits::new(6_000_000)),
+        "{refused:?}"
+    );
     assert_eq!(shop.refunds.of_order(order.id).await.unwrap(), []);
     assert_eq!(shop.available(user).await, 6_000_000);
     assert_eq!(shop.refunds.begin(&shop.refund(&order, 600)).await.unwrap(), BeginRefund::Begun);
@@ -137,8 +139,7 @@ pub async fn open_refunds_are_found(shop: &Shop) {
     shop.refunds.end(&shop.refund_end(&other, &late, RefundStatus::Abnormal)).await.unwrap();
     let open = shop.refunds.open(START.plus_seconds(999), 10).await.unwrap();
     let found: Vec<_> = open.iter().map(|refund| (refund.id, refund.status)).collect();
-    let expected =
-        [(early.refund.id, RefundStatus::Pending), (late.refund.id, RefundStatus::Abnormal)];
+    let expected = [(early.refund.id, RefundStatus::Pending), (late.refund.id, RefundStatus::Abnormal)];
     assert_eq!(found, expected);
     assert_eq!(shop.refunds.open(START.plus_seconds(1), 10).await.unwrap().len(), 1);
     let end = shop.refund_end(&other, &late, RefundStatus::Succeeded);
@@ -174,8 +175,9 @@ pub async fn what_the_provider_took_is_booked_once(shop: &Shop) {
     let claws: Vec<_> = (0..5).map(|_| claw()).collect();
     let outcomes = join_all(claws.iter().map(|claw| shop.refunds.claw_back(claw))).await;
     let lost = Credits::new(7_000_000);
-    let booked =
-        outcomes.iter().filter(|outcome| matches!(outcome, Ok(ClawBackOutcome::Booked { lost: found }) if *found == lost));
+    let booked = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Ok(ClawBackOutcome::Booked { lost: found }) if *found == lost));
     assert_eq!(booked.count(), 1, "{outcomes:?}");
     assert_eq!(shop.available(user).await, 0, "of the bonus nothing was left");
     assert!(shop.cashier.standing(&Owner::User(user)).await.unwrap().frozen.is_some());
@@ -190,8 +192,7 @@ pub async fn what_the_provider_took_is_booked_once(shop: &Shop) {
 /// A wish is noted once, and answered by the refund that follows.
 pub async fn a_wish_is_noted_once_and_answered_by_a_refund(shop: &Shop) {
     let order = shop.paid(shop.order(shop.id())).await;
-    let wish =
-        RefundWish { order_id: order.id, user: order.user, reason: "买错了".to_owned(), at: START };
+    let wish = RefundWish { order_id: order.id, user: order.user, reason: "买错了".to_owned(), at: START };
     assert!(shop.refunds.wish(&wish).await.unwrap());
     assert!(!shop.refunds.wish(&wish).await.unwrap());
     let page = PageRequest::new(1, 10, 10);

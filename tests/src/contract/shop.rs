@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use adapter_sql::{SqlEntitlements, SqlLedger, SqlOrders, SqlStore};
 use billing::payment::{RefundBy, RefundStatus};
-use billing::ports::{CreateOrder, Delivery, EntitlementGrant, NewOrder, PayOutcome, RefundEnd, RefundPosting};
+use billing::ports::{
+    CreateOrder, Delivery, EntitlementGrant, NewOrder, PayOutcome, RefundEnd, RefundPosting,
+};
 use billing::posting::{GiveBack, HouseTransfer, TakeBack};
 use billing::{
-    Cashier, Channel, Content, Credit, EntitlementStore, Ledger, LotSource, Order, OrderState, OrderStore, Owner,
-    Payment, ProductKind, Refund, RefundStore, Subject, SystemAccount, TransferKind,
+    Cashier, Channel, Content, Credit, EntitlementStore, Ledger, LotSource, Order, OrderState, OrderStore,
+    Owner, Payment, ProductKind, Refund, RefundStore, Subject, SystemAccount, TransferKind,
 };
 use kernel::{Credits, Fen, Id, Ids, ManualClock, SeededEntropy, Timestamp, UserId};
 
@@ -142,7 +144,12 @@ impl Shop {
                 paid_at: at,
             },
             credits: credits.into_iter().filter(|credit| credit.amount.is_positive()).collect(),
-            grants: order.contents.iter().enumerate().filter_map(|(n, one)| self.grant(order, n, one)).collect(),
+            grants: order
+                .contents
+                .iter()
+                .enumerate()
+                .filter_map(|(n, one)| self.grant(order, n, one))
+                .collect(),
             cash: self.house(SystemAccount::Sales, order.channel.cash(), order.total.get(), &{
                 format!("cash:{}:{trade_no}", order.channel.as_str())
             }),
@@ -178,7 +185,13 @@ impl Shop {
     }
 
     /// A transfer between accounts of the house.
-    pub fn house(&self, debit: SystemAccount, credit: SystemAccount, amount: i64, key: &str) -> HouseTransfer {
+    pub fn house(
+        &self,
+        debit: SystemAccount,
+        credit: SystemAccount,
+        amount: i64,
+        key: &str,
+    ) -> HouseTransfer {
         HouseTransfer {
             id: self.ids.next(),
             debit,
@@ -205,7 +218,12 @@ impl Shop {
         };
         let credits = order.credits_for(refund.amount).unwrap();
         let take_back = credits.is_positive().then(|| {
-            self.take_back(order, credits, SystemAccount::RefundClearing, &format!("refund:{}", refund.number()))
+            self.take_back(
+                order,
+                credits,
+                SystemAccount::RefundClearing,
+                &format!("refund:{}", refund.number()),
+            )
         });
         RefundPosting { take_back, refund, key: None, revokes: Fen::new(fen) == order.total }
     }

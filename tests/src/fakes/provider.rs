@@ -8,9 +8,7 @@ use billing::payment::{
     CloseOutcome, NoticeEvent, NoticeRefusal, NoticeReply, Notified, PaymentNotice, Prepay, PrepayOutcome,
     RawNotice, RefundOutcome, RefundRequest, RefundStatus, Verdict, WechatPayer,
 };
-use billing::{
-    Channel, Order, Payment, PaymentGateway, PaymentParameters, PaymentStatus, RefundId, TradeNo,
-};
+use billing::{Channel, Order, Payment, PaymentGateway, PaymentParameters, PaymentStatus, RefundId, TradeNo};
 use kernel::{Fen, PortError, Timestamp};
 use serde_json::{Value, json};
 
@@ -107,7 +105,14 @@ fn away() -> PortError {
 }
 
 fn payment(trade_no: TradeNo, total: Fen, paid_at: Timestamp) -> Payment {
-    Payment { trade_no, provider_txn_id: format!("txn-{trade_no}"), total, openid: None, goods: None, paid_at }
+    Payment {
+        trade_no,
+        provider_txn_id: format!("txn-{trade_no}"),
+        total,
+        openid: None,
+        goods: None,
+        paid_at,
+    }
 }
 
 fn event(body: &Value, at: Timestamp) -> Option<NoticeEvent> {
@@ -138,8 +143,7 @@ impl PaymentGateway for FakeProvider {
             return Err(away());
         }
         let (trade_no, total) = (prepay.order.trade_no(), prepay.order.total);
-        let sheet =
-            state.orders.entry(trade_no).or_insert(Sheet { total, paid_at: None, is_closed: false });
+        let sheet = state.orders.entry(trade_no).or_insert(Sheet { total, paid_at: None, is_closed: false });
         if sheet.paid_at.is_some() {
             return Ok(PrepayOutcome::AlreadyPaid);
         }
@@ -184,9 +188,7 @@ impl PaymentGateway for FakeProvider {
         let trade_no = order.trade_no();
         Ok(match self.sheet(trade_no)? {
             None => PaymentStatus::Unknown,
-            Some(Sheet { total, paid_at: Some(at), .. }) => {
-                PaymentStatus::Paid(payment(trade_no, total, at))
-            }
+            Some(Sheet { total, paid_at: Some(at), .. }) => PaymentStatus::Paid(payment(trade_no, total, at)),
             Some(Sheet { is_closed: true, .. }) => PaymentStatus::Closed,
             Some(_) => PaymentStatus::Pending,
         })

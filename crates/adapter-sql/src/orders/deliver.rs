@@ -16,12 +16,17 @@ use crate::error::{corrupt, port_error};
 use crate::ledger::post::{post, post_house};
 use crate::store::{SqlStore, Write};
 
-const PAID: &str = "UPDATE orders SET state = $2, paid_at = $3, provider_txn_id = $4, query_at = NULL WHERE id = $1";
+const PAID: &str =
+    "UPDATE orders SET state = $2, paid_at = $3, provider_txn_id = $4, query_at = NULL WHERE id = $1";
 
 const NOTICE: &str = "INSERT INTO payment_notices (channel, id, order_id, created_at) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (channel, id) DO NOTHING";
 
-pub(super) async fn deliver(store: &SqlStore, ids: &Ids, delivery: &Delivery) -> Result<PayOutcome, PortError> {
+pub(super) async fn deliver(
+    store: &SqlStore,
+    ids: &Ids,
+    delivery: &Delivery,
+) -> Result<PayOutcome, PortError> {
     let tx = store.begin().await?;
     let Some(row) = lock(&tx, delivery.order_id).await? else {
         return refuse(tx, PayOutcome::NoOrder).await;
@@ -54,8 +59,7 @@ pub(super) async fn note(
     at: kernel::Timestamp,
 ) -> Result<bool, PortError> {
     let Some(id) = notice_id else { return Ok(true) };
-    let values =
-        [order.channel.as_str().into(), id.into(), order.id.as_uuid().into(), at.as_millis().into()];
+    let values = [order.channel.as_str().into(), id.into(), order.id.as_uuid().into(), at.as_millis().into()];
     Ok(run(tx, NOTICE, values).await? > 0)
 }
 
@@ -81,10 +85,7 @@ async fn grant(tx: &Write, order: &Order, delivery: &Delivery) -> Result<(), Por
     }
     for grant in &delivery.grants {
         let right = right(tx, order.user, grant, delivery.at).await?;
-        let row = entitlement::Model {
-            order_id: Some(order.id.as_uuid()),
-            ..entitlements::row_of(&right)
-        };
+        let row = entitlement::Model { order_id: Some(order.id.as_uuid()), ..entitlements::row_of(&right) };
         let once = OnConflict::column(entitlement::Column::DeliveryKey).do_nothing().to_owned();
         let insert = entitlement::Entity::insert(row.into_active_model()).on_conflict(once);
         if insert.exec_without_returning(tx).await.map_err(port_error)? == 0 {

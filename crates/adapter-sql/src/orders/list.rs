@@ -4,7 +4,8 @@ use billing::ports::{OrderFilter, RefundWish};
 use billing::{Order, OrderId, OrderState};
 use kernel::{Id, Page, PageRequest, PortError, Timestamp};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
 };
 
 use super::rows;

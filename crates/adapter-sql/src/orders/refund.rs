@@ -36,7 +36,9 @@ pub(super) async fn begin(
     posting: &RefundPosting,
 ) -> Result<BeginRefund, PortError> {
     let (refund, tx) = (&posting.refund, store.begin().await?);
-    let Some(order) = lock(&tx, refund.order_id).await? else { return refuse(tx, BeginRefund::NoOrder).await };
+    let Some(order) = lock(&tx, refund.order_id).await? else {
+        return refuse(tx, BeginRefund::NoOrder).await;
+    };
     let order = rows::order_of(order)?;
     let earlier = of_order(&tx, &order).await?;
     if let Some(same) =

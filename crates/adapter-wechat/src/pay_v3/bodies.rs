@@ -118,9 +118,10 @@ impl Transaction {
     pub(crate) fn status(&self) -> Result<PaymentStatus, PortError> {
         let corrupt = |what: &'static str| PortError::corrupt(SYSTEM, what);
         match self.trade_state.as_str() {
-            "SUCCESS" | "REFUND" => {
-                self.payment().map(PaymentStatus::Paid).ok_or_else(|| corrupt("a paid order without its payment"))
-            }
+            "SUCCESS" | "REFUND" => self
+                .payment()
+                .map(PaymentStatus::Paid)
+                .ok_or_else(|| corrupt("a paid order without its payment")),
             // A failed attempt leaves the order open.
             "NOTPAY" | "USERPAYING" | "ACCEPT" | "PAYERROR" => Ok(PaymentStatus::Pending),
             "CLOSED" | "REVOKED" => Ok(PaymentStatus::Closed),

@@ -143,7 +143,9 @@ pub(crate) async fn freeze_account(
     let detail = json!({ "reason": reason });
     auditor.note(caller.user_id, "ledger.freeze", format!("user:{user}"), detail).await?;
     let change = StandingChange::Freeze { reason };
-    billing.run(|billing: Arc<BillingService>| async move { billing.set_standing(user, &change).await }).await?;
+    billing
+        .run(|billing: Arc<BillingService>| async move { billing.set_standing(user, &change).await })
+        .await?;
     Ok(Reply::done())
 }
 
@@ -161,8 +163,9 @@ pub(crate) async fn unfreeze_account(
     let user = person(&auth, &body.user_id).await?;
     let detail = json!({ "reason": reason });
     auditor.note(caller.user_id, "ledger.unfreeze", format!("user:{user}"), detail).await?;
-    let work =
-        |billing: Arc<BillingService>| async move { billing.set_standing(user, &StandingChange::Unfreeze).await };
+    let work = |billing: Arc<BillingService>| async move {
+        billing.set_standing(user, &StandingChange::Unfreeze).await
+    };
     billing.run(work).await?;
     Ok(Reply::done())
 }

@@ -12,8 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::detached::Writes;
 use crate::envelope::{Envelope, Nothing, Pagination, Reply, page_request};
 use crate::extract::{Body, FromCaller, Idempotency, OrderPath, Query};
-use crate::order_view::{OrderView, PlacedData, ProductView, RefundView, state_of};
+use crate::order_view::{OrderView, PlacedData, RefundView, state_of};
 use crate::problem::{InvalidField, Problem, Rule};
+use crate::product_view::ProductView;
 use crate::settings::ApiSettings;
 
 const SOURCE_CHARS_MAX: u32 = 64;
@@ -192,9 +193,7 @@ pub(crate) async fn list_products(
 ) -> Result<Reply<ProductsData>, Problem> {
     let shelf = match &query.kind {
         None => None,
-        Some(word) => {
-            Some(ProductView::shelf(word).ok_or_else(|| Problem::field("type", Rule::Value))?)
-        }
+        Some(word) => Some(ProductView::shelf(word).ok_or_else(|| Problem::field("type", Rule::Value))?),
     };
     let (is_member, at) = (orders.is_member(caller.user_id).await?, clock.now());
     let purchase = billing::Purchase { quantity: 1, is_member, at };
@@ -346,4 +345,3 @@ pub(crate) fn bounded(field: &'static str, text: &str, chars_max: u32) -> Result
     }
     Ok(text.to_owned())
 }
-

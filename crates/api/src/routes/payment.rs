@@ -42,9 +42,10 @@ struct Message {
 
 impl Message {
     fn of(request: &HttpRequest, body: Bytes, at: kernel::Timestamp) -> Self {
-        let header = |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-        };
+        let header =
+            |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
+                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            };
         let query = form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
         Self { headers: request.headers().iter().filter_map(header).collect(), query, body, at }
     }
@@ -61,12 +62,14 @@ async fn notice(
     message: Message,
 ) -> Result<HttpResponse, Problem> {
     if !orders.service().channels().any(|known| known == channel) {
-        return Err(Problem::not_found());
+        // Nobody honest calls where nothing is set up.
+        return Err(Problem::new(Slug::Unauthorized));
     }
     let work = move |orders: Arc<OrderService>| async move { orders.notice(channel, &message.raw()).await };
     let answer = orders.run(work).await?;
     let result = answer.result.as_str();
-    metrics::counter!("payment_notices_total", "channel" => channel.as_str(), "result" => result).increment(1);
+    metrics::counter!("payment_notices_total", "channel" => channel.as_str(), "result" => result)
+        .increment(1);
     Ok(reply(answer.reply))
 }
 
@@ -82,7 +85,7 @@ fn reply(reply: NoticeReply) -> HttpResponse {
 #[utoipa::path(tag = "支付回调", summary = "支付通知", description = "支付方调用：微信支付 v3，或沙盒。原样验签，按支付方的格式回答。",
     security(()),
     request_body(content = String, content_type = "application/json"),
-    responses((status = 204, description = "已收到"), (status = 401, description = "不可信，格式由支付方定")))]
+    responses((status = 200, description = "已收到，支付方要正文的"), (status = 204, description = "已收到"), (status = 401, description = "不可信，格式由支付方定")))]
 #[post("/api/payment/callback")]
 pub(crate) async fn payment_callback(
     request: HttpRequest,
@@ -96,7 +99,8 @@ pub(crate) async fn payment_callback(
         (false, true) => Channel::Sandbox,
         // Nobody honest signs twice, or not at all.
         (true, true) | (false, false) => {
-            metrics::counter!("payment_notices_total", "channel" => "none", "result" => "signature").increment(1);
+            metrics::counter!("payment_notices_total", "channel" => "none", "result" => "signature")
+                .increment(1);
             return Err(Problem::new(Slug::Unauthorized));
         }
     };
@@ -114,7 +118,9 @@ pub(crate) async fn wechat_handshake(
     handshake: web::Data<Handshake>,
     clock: web::Data<dyn Clock>,
 ) -> Result<HttpResponse, Problem> {
-    let Handshake(Some(handshake)) = handshake.get_ref() else { return Err(Problem::not_found()) };
+    let Handshake(Some(handshake)) = handshake.get_ref() else {
+        return Err(Problem::new(Slug::Unauthorized));
+    };
     let challenge = Message::of(&request, Bytes::new(), clock.now());
     let echo = handshake.echo(&challenge.raw()).ok_or_else(|| Problem::new(Slug::Forbidden))?;
     Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(echo))
@@ -150,8 +156,8 @@ pub(crate) struct SandboxQuery {
     responses((status = 200, description = "页面", content_type = "text/html", body = String)))]
 #[get("/sandbox/pay/{id}")]
 pub(crate) async fn sandbox_page(
-    OrderPath(id): OrderPath,
     Query(query): Query<SandboxQuery>,
+    OrderPath(id): OrderPath,
     till: web::Data<Till>,
     clock: web::Data<dyn Clock>,
 ) -> Result<HttpResponse, Problem> {
@@ -166,8 +172,8 @@ pub(crate) async fn sandbox_page(
     responses((status = 200, description = "页面", content_type = "text/html", body = String)))]
 #[post("/sandbox/pay/{id}")]
 pub(crate) async fn sandbox_pay(
-    OrderPath(id): OrderPath,
     Query(query): Query<SandboxQuery>,
+    OrderPath(id): OrderPath,
     till: web::Data<Till>,
     orders: Writes<OrderService>,
     clock: web::Data<dyn Clock>,
@@ -180,8 +186,7 @@ pub(crate) async fn sandbox_pay(
     };
     let at = clock.now();
     let signed = till.decide(TradeNo::of(id), &query.token, choice, at).ok_or_else(Problem::not_found)?;
-    let message =
-        Message { headers: signed.headers, query: Vec::new(), body: Bytes::from(signed.body), at };
+    let message = Message { headers: signed.headers, query: Vec::new(), body: Bytes::from(signed.body), at };
     let told = notice(&orders, Channel::Sandbox, message).await?;
     if !told.status().is_success() {
         return Err(Problem::new(Slug::Unavailable));
@@ -206,7 +211,8 @@ fn waiting(slip: &SandboxSlip, token: &str) -> String {
 }
 
 fn page(content: &str) -> HttpResponse {
-    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
+    const POLICY: &str =
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
     let html = format!(
         "<!doctype html><html lang=\"zh-CN\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><meta name=\"robots\" content=\"noindex\"><title>沙盒付款</title><style>\

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpResponse, get, post, put, web};
-use billing::{
-    BillingService, DebitOutcome, Posted, Spending, StandingChange, Transaction,
-};
+use billing::{BillingService, DebitOutcome, Posted, Spending, StandingChange, Transaction};
 use chat::{DEFAULT_ALIAS, IdempotencyKey};
 use kernel::{Credits, PageRequest};
 use serde::{Deserialize, Serialize};

@@ -114,9 +114,7 @@ impl OrderService {
                 }
                 Ok(Accepted::Delivered { order, is_new: true, is_late })
             }
-            PayOutcome::Replayed(order) => {
-                Ok(Accepted::Delivered { order, is_new: false, is_late: false })
-            }
+            PayOutcome::Replayed(order) => Ok(Accepted::Delivered { order, is_new: false, is_late: false }),
             PayOutcome::NoOrder => Err(OrderError::NotFound),
         }
     }
@@ -128,7 +126,8 @@ impl OrderService {
         event: OrderEvent,
         at: Timestamp,
     ) -> Result<Order, OrderError> {
-        let step = Move { order_id: order.id, event: Some(event), queries: order.queries, query_at: None, at };
+        let step =
+            Move { order_id: order.id, event: Some(event), queries: order.queries, query_at: None, at };
         self.advance(&step).await
     }
 

@@ -165,9 +165,8 @@ impl OrderService {
         let subjects: Option<Vec<Subject>> = product.contents.iter().map(lasting).collect();
         let Some(subjects) = subjects else { return Ok(()) };
         let rights = self.rights(user).await?;
-        let owns = |subject: &Subject| {
-            rights.iter().any(|right| right.subject == *subject && right.until.is_none())
-        };
+        let owns =
+            |subject: &Subject| rights.iter().any(|right| right.subject == *subject && right.until.is_none());
         if subjects.iter().all(owns) { Err(OrderError::AlreadyOwned) } else { Ok(()) }
     }
 
@@ -179,14 +178,11 @@ impl OrderService {
             PrepayOutcome::Ready(parameters) => {
                 let (queries, query_at) = (order.queries, order.query_at);
                 let event = Some(OrderEvent::Offered);
-                let order =
-                    self.advance(&Move { order_id: order.id, event, queries, query_at, at }).await?;
+                let order = self.advance(&Move { order_id: order.id, event, queries, query_at, at }).await?;
                 Ok((order, Some(parameters)))
             }
             PrepayOutcome::AlreadyPaid => Ok((self.ask(&order, at).await?, None)),
-            PrepayOutcome::Closed => {
-                Ok((self.end_unpaid(&order, OrderEvent::Abandoned, at).await?, None))
-            }
+            PrepayOutcome::Closed => Ok((self.end_unpaid(&order, OrderEvent::Abandoned, at).await?, None)),
             PrepayOutcome::LoginNeeded => {
                 self.end_unpaid(&order, OrderEvent::Abandoned, at).await?;
                 Err(OrderError::LoginNeeded)

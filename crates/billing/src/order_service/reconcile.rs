@@ -23,7 +23,8 @@ impl OrderService {
     #[instrument(skip_all)]
     pub async fn reconcile(&self, now: Timestamp, limit: u32) -> Result<u64, PortError> {
         let due = self.ports.orders.due(now, limit).await?;
-        let asked = stream::iter(due).map(|order| self.ask_planned(order, now)).buffer_unordered(ASKED_AT_ONCE);
+        let asked =
+            stream::iter(due).map(|order| self.ask_planned(order, now)).buffer_unordered(ASKED_AT_ONCE);
         Ok(asked.filter(|moved| std::future::ready(*moved)).count().await.try_into().unwrap_or(u64::MAX))
     }
 
@@ -76,8 +77,9 @@ impl OrderService {
             let batch = self.ports.orders.unpaid_since(since, after, AUDIT_BATCH).await?;
             let Some(last) = batch.last() else { break };
             after = Some(last.id);
-            let looked =
-                stream::iter(&batch).map(|order| self.compare(order, now, collects)).buffer_unordered(ASKED_AT_ONCE);
+            let looked = stream::iter(&batch)
+                .map(|order| self.compare(order, now, collects))
+                .buffer_unordered(ASKED_AT_ONCE);
             let found: Vec<_> = looked.collect().await;
             for one in found {
                 all.extend(one?);
@@ -121,7 +123,9 @@ impl OrderService {
         }
         let (trade_no, status) = (order.trade_no(), self.refund_status(refund, order, now).await?);
         let differs = match status {
-            RefundStatus::Succeeded | RefundStatus::Closed | RefundStatus::Abnormal => status != refund.status,
+            RefundStatus::Succeeded | RefundStatus::Closed | RefundStatus::Abnormal => {
+                status != refund.status
+            }
             RefundStatus::Unknown | RefundStatus::Pending => false,
         };
         Ok(differs.then(|| Discrepancy {

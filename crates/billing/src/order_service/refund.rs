@@ -92,7 +92,8 @@ impl OrderService {
     async fn replayed(&self, ask: &RefundAsk, order: &Order) -> Result<Option<Refunded>, OrderError> {
         let Some(key) = &ask.key else { return Ok(None) };
         let Some(refund) = self.ports.refunds.by_key(order.id, key).await? else { return Ok(None) };
-        let is_other = ask.amount.is_some_and(|amount| amount != refund.amount) || ask.reason != refund.reason;
+        let is_other =
+            ask.amount.is_some_and(|amount| amount != refund.amount) || ask.reason != refund.reason;
         if is_other {
             return Err(OrderError::Conflict);
         }
@@ -268,7 +269,12 @@ impl OrderService {
     }
 
     /// What a refusal posts. The store posts it only then.
-    fn give_back(&self, refund: &Refund, order: &Order, at: Timestamp) -> Result<Option<GiveBack>, OrderError> {
+    fn give_back(
+        &self,
+        refund: &Refund,
+        order: &Order,
+        at: Timestamp,
+    ) -> Result<Option<GiveBack>, OrderError> {
         let credits = order.credits_for(refund.amount)?;
         Ok(credits.is_positive().then(|| GiveBack {
             owner: Owner::User(order.user),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use adapter_memory::{SandboxGateway, SandboxSecret};
 use adapter_wechat::{
-    AccessTokens, Endpoint, Environment, KeyTexts, MerchantKeys, MerchantSettings, PushReceiver, PushSettings,
-    TokenSettings, VirtualSettings, WechatPayGateway, WechatVirtualGateway,
+    AccessTokens, Endpoint, Environment, KeyTexts, MerchantKeys, MerchantSettings, PushReceiver,
+    PushSettings, TokenSettings, VirtualSettings, WechatPayGateway, WechatVirtualGateway,
 };
 use anyhow::{Context, anyhow};
 use billing::ports::{PushHandshake, SandboxDesk};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_sql::{
-    SqlAuditLog, SqlConversations, SqlEntitlements, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlOrders, SqlRooms, SqlSessions,
-    SqlStore, SqlTurns, SqlUsers,
+    SqlAuditLog, SqlConversations, SqlEntitlements, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog,
+    SqlOptions, SqlOrders, SqlRooms, SqlSessions, SqlStore, SqlTurns, SqlUsers,
 };
 use anyhow::{Context, bail};
 use auth::ports::{AuditLog, LoginLog, SessionStore, UserStore};
