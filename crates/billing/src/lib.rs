@@ -31,8 +31,10 @@ pub mod ports;
 pub mod posting;
 pub mod price;
 pub mod product;
+pub mod refund;
 pub mod report;
 pub mod service;
+pub mod trade_no;
 pub mod transfer;
 
 pub use account::{AccountId, Book, InvalidAccount, Owner, PoolId, SystemAccount, Wallet};

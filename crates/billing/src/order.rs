@@ -3,61 +3,22 @@
 //! States go forward only. "Paid" and "delivered" are one step, since they are one transaction; and a payment that
 //! arrives for an order that was closed is delivered all the same: money that came is never lost.
 
-use std::fmt;
 use std::str::FromStr;
 
 use kernel::{Credits, Fen, Id, MoneyOverflow, Timestamp, UserId};
-use uuid::Uuid;
 
 use crate::coupon::CouponCode;
 use crate::payment::Channel;
 use crate::product::{Content, ProductId, ProductKind};
 use crate::transfer::UnknownKind;
 
+pub use crate::trade_no::{InvalidTradeNo, TradeNo};
+
 /// Kind of an order.
 pub enum OrderKind {}
 
 /// An order's id.
 pub type OrderId = Id<OrderKind>;
-
-/// The order's number at providers (`out_trade_no`): its id as 32 hexadecimal digits, which all of them take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TradeNo(OrderId);
-
-impl TradeNo {
-    /// The number of an order.
-    pub const fn of(order: OrderId) -> Self {
-        Self(order)
-    }
-
-    /// The order that it names.
-    pub const fn order(self) -> OrderId {
-        self.0
-    }
-}
-
-impl fmt::Display for TradeNo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_uuid().simple().fmt(f)
-    }
-}
-
-/// A text that is no number of an order of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an order's number")]
-pub struct InvalidTradeNo;
-
-impl FromStr for TradeNo {
-    type Err = InvalidTradeNo;
-
-    fn from_str(text: &str) -> Result<Self, InvalidTradeNo> {
-        const DIGITS: usize = 32;
-        if text.len() != DIGITS || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(InvalidTradeNo);
-        }
-        Uuid::try_parse(text).map(|id| Self(Id::from_uuid(id))).map_err(|_not_one| InvalidTradeNo)
-    }
-}
 
 /// How far an order is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -321,6 +282,8 @@ pub fn next_query(created_at: Timestamp, expires_at: Timestamp, queries: u32, no
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
@@ -350,16 +313,6 @@ mod tests {
             assert_eq!(OrderState::Delivered.on(event), Step::Refused);
         }
         assert_eq!(OrderState::Prepaid.on(OrderEvent::RefundedAll), Step::Refused);
-    }
-
-    #[test]
-    fn an_orders_number_is_32_small_hexadecimal_digits() {
-        let number = TradeNo::of(Id::from_uuid(Uuid::from_u128(0xABC)));
-        assert_eq!(number.to_string(), "00000000000000000000000000000abc");
-        assert_eq!(number.to_string().parse(), Ok(number));
-        for text in ["", "abc", "00000000000000000000000000000ABC", "0000000000000000000000000000000g"] {
-            assert_eq!(text.parse::<TradeNo>(), Err(InvalidTradeNo));
-        }
     }
 
     fn order(total: i64, contents: Vec<Content>) -> Order {

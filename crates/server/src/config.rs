@@ -4,6 +4,7 @@
 //! profile. Here stand the types; `load` merges the layers, `check` refuses what cannot work, `print` shows
 //! the result. Nothing else in the workspace reads the environment.
 
+mod billing;
 mod check;
 mod load;
 mod origin;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
+pub use billing::Billing;
 pub use check::InvalidConfig;
 pub use load::{LoadError, Sources};
 pub use payment::{Payment, VirtualEnv};
@@ -304,26 +306,6 @@ pub struct Wechat {
     pub base_url: String,
     /// Milliseconds.
     pub timeout_ms: u32,
-}
-
-/// `[billing]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Billing {
-    /// Credits (micro-yuan).
-    pub welcome_credits: i64,
-    /// Credits (micro-yuan).
-    pub daily_credits: i64,
-    /// Credits (micro-yuan) that may leave an account on one day; 0 is no limit.
-    pub daily_spend_max: i64,
-    /// Hours of working days at which the peak prices hold, as `09:00-12:00`, in China.
-    pub peak_hours: Vec<String>,
-    /// Days off besides the weekends, as `2026-10-01` or `2026-10-01..2026-10-07`.
-    pub holidays: Vec<String>,
-    /// Weekend days that count as working days.
-    pub workdays: Vec<String>,
-    /// A file of prices for other times, relative to `data.dir`; empty for none.
-    pub prices_file: String,
 }
 
 /// `[compliance]`
