@@ -215,6 +215,7 @@ impl Place {
         (config.store.postgres_readers, config.store.postgres_writers) = (3, 6);
         (config.bus.url, config.bus.prefix) = (redis.url, redis.prefix);
         config.model.url = model.url();
+        config.payment.url.clear();
         wechat::APP_ID.clone_into(&mut config.wechat.app_id);
         config.wechat.app_secret = Some(wechat::APP_SECRET.to_owned().into());
         wechat.url().clone_into(&mut config.wechat.base_url);
