@@ -2,6 +2,7 @@
 
 mod pay_v3;
 mod sandbox;
+mod start;
 mod virtual_pay;
 
 use std::time::{Duration, Instant};

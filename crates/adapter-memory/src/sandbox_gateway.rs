@@ -178,11 +178,8 @@ impl PaymentGateway for SandboxGateway {
             return Ok(PrepayOutcome::Closed);
         }
         self.set(trade_no, State::Shown, order.expires_at, prepay.at);
-        let token = self.token(&SandboxSlip {
-            trade_no,
-            total: order.total,
-            expires_at: order.expires_at,
-        })?;
+        let token =
+            self.token(&SandboxSlip { trade_no, total: order.total, expires_at: order.expires_at })?;
         let page = format!("/sandbox/pay/{trade_no}?token={token}");
         Ok(PrepayOutcome::Ready(PaymentParameters::Sandbox { page }))
     }

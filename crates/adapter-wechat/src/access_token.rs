@@ -86,7 +86,8 @@ impl AccessTokens {
                 return Ok(Arc::clone(token));
             }
             let source = Arc::clone(&self.source);
-            let begin = || async move { source.fetch().await.map(Arc::new).map_err(Arc::new) }.boxed().shared();
+            let begin =
+                || async move { source.fetch().await.map(Arc::new).map_err(Arc::new) }.boxed().shared();
             state.fetching.get_or_insert_with(begin).clone()
         };
         let fetched = fetch.clone().await;
@@ -134,7 +135,10 @@ impl Source {
         let request = self.wire.request(Method::POST, "/cgi-bin/stable_token").json(&body);
         let reply = self.wire.send(request).await?;
         if reply.status != 200 {
-            return Err(PortError::unavailable(SYSTEM, format!("stable_token answered HTTP {}", reply.status)));
+            return Err(PortError::unavailable(
+                SYSTEM,
+                format!("stable_token answered HTTP {}", reply.status),
+            ));
         }
         // The parser's own message may quote the body, and with it the token.
         let Ok(answer) = serde_json::from_slice::<Answer>(&reply.body) else {
@@ -142,7 +146,8 @@ impl Source {
         };
         match answer {
             Answer { errcode: 0, access_token: Some(text), expires_in } => {
-                let seconds = expires_in.saturating_sub(OVERLAP_SECONDS).saturating_sub(self.jitter_seconds());
+                let seconds =
+                    expires_in.saturating_sub(OVERLAP_SECONDS).saturating_sub(self.jitter_seconds());
                 Ok(Token { text, refresh_at: self.clock.now().plus_seconds(seconds.max(1)) })
             }
             Answer { errcode: 0, access_token: None, .. } => {
@@ -153,7 +158,9 @@ impl Source {
             }
             Answer { errcode, .. } => Err(PortError::rejected(
                 SYSTEM,
-                format!("stable_token error {errcode}: look at wechat.app_id, wechat.app_secret and the list of addresses"),
+                format!(
+                    "stable_token error {errcode}: look at wechat.app_id, wechat.app_secret and the list of addresses"
+                ),
             )),
         }
     }

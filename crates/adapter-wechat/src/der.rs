@@ -130,7 +130,10 @@ mod tests {
         assert_eq!(certificate.serial, "5157F09EFDC096DE15EBE81A47057A7232F1B8E1");
         assert_eq!(certificate.not_before, moment::parse("2020-01-01T00:00:00Z").unwrap());
         assert_eq!(certificate.not_after, moment::parse("2120-01-01T00:00:00Z").unwrap());
-        let header = pem_blocks(include_str!("../../../tests/src/fakes/wechat_keys/platform_public.pem"), "PUBLIC KEY");
+        let header = pem_blocks(
+            include_str!("../../../tests/src/fakes/wechat_keys/platform_public.pem"),
+            "PUBLIC KEY",
+        );
         assert_eq!(certificate.public_key, header.unwrap()[0]);
     }
 

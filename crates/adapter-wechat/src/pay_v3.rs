@@ -141,7 +141,9 @@ impl WechatPayGateway {
     fn status_of(request: &RefundRequest, body: &[u8]) -> Result<RefundStatus, PortError> {
         let state: RefundState = parse(body)?;
         let status = refund_status(&state.status).filter(|_| state.out_refund_no == request.refund.number());
-        status.ok_or_else(|| PortError::corrupt(SYSTEM, "an answer about another refund, or without its status"))
+        status.ok_or_else(|| {
+            PortError::corrupt(SYSTEM, "an answer about another refund, or without its status")
+        })
     }
 }
 

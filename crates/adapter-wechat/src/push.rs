@@ -17,8 +17,10 @@ use serde::Deserialize;
 
 /// The console's key has 43 letters and digits, of which the last carries two bits too many.
 const AES_KEY_CHARS: usize = 43;
-const LENIENT: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 const KEY_BYTES: usize = 32;
 const IV_BYTES: usize = 16;
 /// Random bytes before a message.
@@ -102,7 +104,11 @@ impl PushReceiver {
         }
         let plain = self.decrypt(envelope.encrypt).ok_or(NoticeRefusal::Malformed)?;
         let (message, app_id) = parts(&plain).ok_or(NoticeRefusal::Malformed)?;
-        if app_id == self.app_id.as_bytes() { Ok(message.to_vec()) } else { Err(NoticeRefusal::WrongRecipient) }
+        if app_id == self.app_id.as_bytes() {
+            Ok(message.to_vec())
+        } else {
+            Err(NoticeRefusal::WrongRecipient)
+        }
     }
 
     /// Whether the signature is the SHA-1 of token and texts, sorted and joined.

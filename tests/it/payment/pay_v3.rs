@@ -1,6 +1,8 @@
 //! WeChat Pay: what is sent, and everything that must not be believed.
 
-use billing::payment::{NoticeEvent, NoticeRefusal, Notified, PaymentNotice, Prepay, PrepayOutcome, RefundOutcome};
+use billing::payment::{
+    NoticeEvent, NoticeRefusal, Notified, PaymentNotice, Prepay, PrepayOutcome, RefundOutcome,
+};
 use billing::{Channel, PaymentGateway, PaymentParameters, PaymentStatus, RefundStatus};
 use kernel::{Fen, PortError};
 use serde_json::json;
@@ -187,7 +189,9 @@ async fn an_unknown_serial_asks_for_certificates_once_a_minute_at_most() {
 async fn a_list_of_certificates_is_believed_only_if_it_opens_and_is_signed() {
     let merchant = Merchant::known_by(KnownBy::Download);
     let prepay = Prepay { order: order(Channel::WechatPay, 1), payer: Some(payer()), at: START };
-    for trouble in [Trouble::Unsigned, Trouble::Changed, Trouble::Body("{\"data\":[{}]}"), Trouble::Status(404, "")] {
+    for trouble in
+        [Trouble::Unsigned, Trouble::Changed, Trouble::Body("{\"data\":[{}]}"), Trouble::Status(404, "")]
+    {
         merchant.provider.trouble(trouble.clone());
         let error = merchant.gateway.prepay(&prepay).await.unwrap_err();
         said(&error);
@@ -212,8 +216,14 @@ async fn a_notice_for_another_merchant_or_app_is_refused() {
     assert_eq!(refusal(&merchant.gateway, &said("wx-other", MCH_ID, json!(1_000), "CNY")).await, wrong);
     assert_eq!(refusal(&merchant.gateway, &said(app, "1900000110", json!(1_000), "CNY")).await, wrong);
     let malformed = Some(NoticeRefusal::Malformed);
-    for total in [json!(0), json!(-1), json!(1.5), json!("1000"), json!(null), json!(9_223_372_036_854_775_808_u64)] {
-        assert_eq!(refusal(&merchant.gateway, &said(app, MCH_ID, total.clone(), "CNY")).await, malformed, "{total}");
+    for total in
+        [json!(0), json!(-1), json!(1.5), json!("1000"), json!(null), json!(9_223_372_036_854_775_808_u64)]
+    {
+        assert_eq!(
+            refusal(&merchant.gateway, &said(app, MCH_ID, total.clone(), "CNY")).await,
+            malformed,
+            "{total}"
+        );
     }
     assert_eq!(refusal(&merchant.gateway, &said(app, MCH_ID, json!(1_000), "USD")).await, malformed);
 }
@@ -222,18 +232,25 @@ async fn a_notice_for_another_merchant_or_app_is_refused() {
 async fn a_refund_s_end_is_told_and_one_from_the_console_is_a_claw_back() {
     let merchant = Merchant::start();
     let order = paid(&merchant, 1).await;
-    for (number, word, status) in
-        [(1, "SUCCESS", RefundStatus::Succeeded), (2, "CLOSED", RefundStatus::Closed), (3, "ABNORMAL", RefundStatus::Abnormal)]
-    {
+    for (number, word, status) in [
+        (1, "SUCCESS", RefundStatus::Succeeded),
+        (2, "CLOSED", RefundStatus::Closed),
+        (3, "ABNORMAL", RefundStatus::Abnormal),
+    ] {
         let request = refund(&merchant, &order, number, 100);
         let outcome = merchant.gateway.refund(&request).await.unwrap();
         assert_eq!(outcome, RefundOutcome::Taken(RefundStatus::Pending));
         merchant.provider.end_refund(&request.refund.number(), word);
         let sent = merchant.provider.refund_notice(&request.refund.number(), &merchant.provider.seal());
-        let Notified::Notice(PaymentNotice { event, .. }) = merchant.gateway.read(&sent.at(START)).await.unwrap() else {
+        let Notified::Notice(PaymentNotice { event, .. }) =
+            merchant.gateway.read(&sent.at(START)).await.unwrap()
+        else {
             panic!("a notice");
         };
-        assert_eq!(event, NoticeEvent::RefundEnded { refund: request.refund.id, status, amount: Fen::new(100) });
+        assert_eq!(
+            event,
+            NoticeEvent::RefundEnded { refund: request.refund.id, status, amount: Fen::new(100) }
+        );
         assert_eq!(merchant.gateway.query_refund(&request).await.unwrap(), status);
     }
     let console = json!({
@@ -241,7 +258,8 @@ async fn a_refund_s_end_is_told_and_one_from_the_console_is_a_claw_back() {
         "refund_status": "SUCCESS", "amount": { "total": 1_000, "refund": 5 },
     });
     let sent = merchant.provider.seal().notice("REFUND.SUCCESS", &console);
-    let Notified::Notice(PaymentNotice { event, .. }) = merchant.gateway.read(&sent.at(START)).await.unwrap() else {
+    let Notified::Notice(PaymentNotice { event, .. }) = merchant.gateway.read(&sent.at(START)).await.unwrap()
+    else {
         panic!("a notice");
     };
     let NoticeEvent::ClawedBack { trade_no, provider_refund_id, amount } = event else { panic!("{event:?}") };

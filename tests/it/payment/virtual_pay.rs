@@ -128,7 +128,8 @@ async fn documented_refusals_of_a_refund_are_outcomes() {
     assert_eq!(shop.gateway.refund(&request).await.unwrap(), RefundOutcome::Taken(RefundStatus::Pending));
     shop.platform.end_refund(&request.refund.number(), false);
     assert_eq!(shop.gateway.query_refund(&request).await.unwrap(), RefundStatus::Abnormal);
-    let never_paid = refund(&shop, &tests::contract::payment_gateway::order(Channel::WechatVirtual, 9), 2, 100);
+    let never_paid =
+        refund(&shop, &tests::contract::payment_gateway::order(Channel::WechatVirtual, 9), 2, 100);
     assert!(matches!(shop.gateway.refund(&never_paid).await.unwrap(), RefundOutcome::Refused { .. }));
 }
 
@@ -195,7 +196,8 @@ async fn refunds_are_told_and_apple_s_question_is_answered() {
     let asked = event(shop.platform.refund_question(&number, START)).await;
     assert_eq!(asked, NoticeEvent::RefundAsked { trade_no: order.trade_no() });
     let advice = |agree| shop.gateway.reply(Verdict::Advice { agree }).body;
-    let code = |body: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&body).unwrap()["result_code"].clone();
+    let code =
+        |body: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&body).unwrap()["result_code"].clone();
     assert_eq!((code(advice(true)), code(advice(false))), (0.into(), 1.into()));
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_wechat::{
-    AccessTokens, Endpoint, Environment, KeyTexts, MerchantKeys, MerchantSettings, PushReceiver, PushSettings,
-    TokenSettings, VirtualSettings, WechatPayGateway, WechatVirtualGateway,
+    AccessTokens, Endpoint, Environment, KeyTexts, MerchantKeys, MerchantSettings, PushReceiver,
+    PushSettings, TokenSettings, VirtualSettings, WechatPayGateway, WechatVirtualGateway,
 };
 use anyhow::{Context, anyhow, bail};
 use billing::payment::{NoticeEvent, Notified, Prepay, PrepayOutcome, RawNotice, RefundOutcome, WechatPayer};
@@ -182,7 +182,12 @@ impl Peer {
                 "number": number, "prepay_id": prepay_id, "timeStamp": time_stamp, "nonceStr": nonce_str,
                 "package": package, "signType": sign_type, "paySign": pay_sign,
             }),
-            PrepayOutcome::Ready(PaymentParameters::WechatVirtual { mode, sign_data, pay_sig, signature }) => {
+            PrepayOutcome::Ready(PaymentParameters::WechatVirtual {
+                mode,
+                sign_data,
+                pay_sig,
+                signature,
+            }) => {
                 json!({
                     "number": number, "mode": mode, "signData": sign_data, "paySig": pay_sig,
                     "signature": signature,
@@ -196,7 +201,9 @@ impl Peer {
         let (channel, gateway) = self.gateway(command)?;
         let status = gateway.query(&self.order(command, channel)?, Some(&Self::payer())).await?;
         Ok(match status {
-            PaymentStatus::Paid(payment) => json!({ "paid": payment.total.get(), "txn": payment.provider_txn_id }),
+            PaymentStatus::Paid(payment) => {
+                json!({ "paid": payment.total.get(), "txn": payment.provider_txn_id })
+            }
             other => json!({ "status": format!("{other:?}") }),
         })
     }
@@ -217,7 +224,9 @@ impl Peer {
         let (_, gateway) = self.gateway(command)?;
         let pairs = |name: &str| -> Vec<(String, String)> {
             let object = command[name].as_object().into_iter().flatten();
-            object.map(|(key, value)| (key.to_lowercase(), value.as_str().unwrap_or_default().to_owned())).collect()
+            object
+                .map(|(key, value)| (key.to_lowercase(), value.as_str().unwrap_or_default().to_owned()))
+                .collect()
         };
         let (headers, query, body) = (pairs("headers"), pairs("query"), text(command, "body")?);
         let notice =

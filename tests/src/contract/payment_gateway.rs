@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use billing::payment::{
-    CloseOutcome, NoticeEvent, NoticeRefusal, Notified, Prepay, PrepayOutcome, RefundBy,
-    RefundOutcome, RefundRequest, Verdict, WechatPayer,
+    CloseOutcome, NoticeEvent, NoticeRefusal, Notified, Prepay, PrepayOutcome, RefundBy, RefundOutcome,
+    RefundRequest, Verdict, WechatPayer,
 };
 use billing::{
     Channel, Order, OrderState, PaymentGateway, PaymentParameters, PaymentStatus, ProductKind, Refund,
@@ -175,7 +175,8 @@ pub async fn a_changed_or_truncated_message_is_refused(provider: &dyn Provider) 
         copy.body.truncate(place);
         changed.push(copy);
     }
-    let signed = |name: &str| name != "content-type" && name != "encrypt_type" && name != "wechatpay-signature-type";
+    let signed =
+        |name: &str| name != "content-type" && name != "encrypt_type" && name != "wechatpay-signature-type";
     for place in (0..sent.headers.len()).filter(|place| signed(&sent.headers[*place].0)) {
         let mut copy = sent.clone();
         copy.headers[place].1.push('0');
@@ -284,4 +285,3 @@ pub async fn the_same_refund_pays_once_and_no_more_than_is_left(provider: &dyn P
     assert_eq!(provider.paid_back(&order), 1_000);
     assert!(matches!(status(provider, &order).await, PaymentStatus::Paid(_)), "it stays paid");
 }
-

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use adapter_memory::SandboxGateway;
 use adapter_wechat::{
-    AccessTokens, Endpoint, Environment, KeyTexts, MerchantKeys, MerchantSettings, PushReceiver, PushSettings,
-    TokenSettings, VirtualSettings, WechatPayGateway, WechatVirtualGateway,
+    AccessTokens, Endpoint, Environment, KeyTexts, MerchantKeys, MerchantSettings, PushReceiver,
+    PushSettings, TokenSettings, VirtualSettings, WechatPayGateway, WechatVirtualGateway,
 };
 use async_trait::async_trait;
 use billing::payment::{RefundRequest, SandboxChoice, SignedNotice, WechatPayer};

@@ -272,7 +272,8 @@ fn verify(state: &State, request: &HttpRequest, body: &[u8]) -> Result<(), Strin
         return Err("another time".to_owned());
     }
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
-    let text = format!("{}\n{path}\n{timestamp}\n{nonce}\n{}\n", request.method(), String::from_utf8_lossy(body));
+    let text =
+        format!("{}\n{path}\n{timestamp}\n{nonce}\n{}\n", request.method(), String::from_utf8_lossy(body));
     if !seal::is_merchants(text.as_bytes(), field("signature")?) {
         return Err("signature".to_owned());
     }

@@ -1,8 +1,8 @@
 //! Notices of WeChat Pay: believed, opened, and put into words of the domain.
 
+use billing::Channel;
 use billing::RefundStatus;
 use billing::payment::{NoticeEvent, NoticeRefusal, Notified, PaymentNotice, RawNotice};
-use billing::Channel;
 use kernel::{Fen, PortError};
 use serde::Deserialize;
 
@@ -111,11 +111,9 @@ impl WechatPayGateway {
         }
         // Somebody refunded in the merchant's console: the money is gone, whoever asked.
         match (status, news.trade_no()) {
-            (RefundStatus::Succeeded, Some(trade_no)) => Ok(Some(NoticeEvent::ClawedBack {
-                trade_no,
-                provider_refund_id: news.refund_id,
-                amount,
-            })),
+            (RefundStatus::Succeeded, Some(trade_no)) => {
+                Ok(Some(NoticeEvent::ClawedBack { trade_no, provider_refund_id: news.refund_id, amount }))
+            }
             (
                 RefundStatus::Succeeded
                 | RefundStatus::Unknown

@@ -28,7 +28,7 @@ pub(crate) struct QueryOrder<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct RefundOrder<'a> {
+pub(crate) struct RefundAsk<'a> {
     pub(crate) openid: &'a str,
     pub(crate) env: u8,
     pub(crate) order_id: String,
@@ -71,16 +71,13 @@ pub(crate) struct OrderBody {
 impl OrderBody {
     /// How the order stands: 0 and 1 wait, 2 to 5 and 7 to 10 came after payment, 6 is closed. One report has 5
     /// falling back to 4, which is the same here.
-    pub(crate) fn order_status(
-        &self,
-        trade_no: TradeNo,
-        openid: &str,
-    ) -> Result<PaymentStatus, PortError> {
+    pub(crate) fn order_status(&self, trade_no: TradeNo, openid: &str) -> Result<PaymentStatus, PortError> {
         match self.status {
             0 | 1 => Ok(PaymentStatus::Pending),
             6 => Ok(PaymentStatus::Closed),
             2..=5 | 7..=10 if self.order_fee > 0 && self.paid_time > 0 => {
-                let provider = [&self.wxpay_order_id, &self.wx_order_id].into_iter().find(|id| !id.is_empty());
+                let provider =
+                    [&self.wxpay_order_id, &self.wx_order_id].into_iter().find(|id| !id.is_empty());
                 Ok(PaymentStatus::Paid(Payment {
                     trade_no,
                     provider_txn_id: provider.cloned().unwrap_or_default(),
@@ -90,7 +87,10 @@ impl OrderBody {
                     paid_at: Timestamp::from_millis(self.paid_time.saturating_mul(1_000)),
                 }))
             }
-            _ => Err(PortError::corrupt(SYSTEM, "an order in a state that is not documented, or without its fee")),
+            _ => Err(PortError::corrupt(
+                SYSTEM,
+                "an order in a state that is not documented, or without its fee",
+            )),
         }
     }
 

@@ -86,7 +86,9 @@ impl XpayClient {
         }
         match serde_json::from_slice::<Head>(&reply.body) {
             Ok(head) => Ok((head, reply.body)),
-            Err(_quoted) => Err(PortError::unavailable(SYSTEM, format!("{uri}: an answer that is not its JSON"))),
+            Err(_quoted) => {
+                Err(PortError::unavailable(SYSTEM, format!("{uri}: an answer that is not its JSON")))
+            }
         }
     }
 }

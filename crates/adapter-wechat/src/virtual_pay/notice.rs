@@ -148,7 +148,8 @@ mod tests {
             ))
         };
         let ours = refund("000000000000000000000000000000ff", 0);
-        let Notified::Notice(PaymentNotice { event: NoticeEvent::RefundEnded { status, .. }, .. }) = ours else {
+        let Notified::Notice(PaymentNotice { event: NoticeEvent::RefundEnded { status, .. }, .. }) = ours
+        else {
             panic!("{ours:?}");
         };
         assert_eq!(status, RefundStatus::Succeeded);

@@ -153,7 +153,11 @@ impl Config {
             need(!pay.serial_no.is_empty(), "payment.pay.serial_no", because);
             need(pay.private_key.is_some(), "payment.pay.private_key", because);
             need(pay.api_v3_key.is_some(), "payment.pay.api_v3_key", because);
-            need(pay.public_key_id.is_empty() || !pay.public_key.is_empty(), "payment.pay.public_key", "payment.pay.public_key_id");
+            need(
+                pay.public_key_id.is_empty() || !pay.public_key.is_empty(),
+                "payment.pay.public_key",
+                "payment.pay.public_key_id",
+            );
             self.check_merchant(problems);
         }
     }

@@ -92,7 +92,12 @@ impl FakeWechat {
     }
 
     /// A client pays, as `wx.requestVirtualPayment` does: both signatures are checked first.
-    pub fn client_pays(&self, name: &str, parameters: &PaymentParameters, at: Timestamp) -> Result<(), String> {
+    pub fn client_pays(
+        &self,
+        name: &str,
+        parameters: &PaymentParameters,
+        at: Timestamp,
+    ) -> Result<(), String> {
         let PaymentParameters::WechatVirtual { mode, sign_data, pay_sig, signature } = parameters else {
             return Err(format!("not virtual: {parameters:?}"));
         };
@@ -260,7 +265,9 @@ impl Platform {
         let number = asked["order_id"].as_str().unwrap_or_default();
         let found = self.orders.get(number).filter(|order| asked["openid"] == order.openid);
         let Some(order) = found.filter(|order| asked["env"] == order.env) else {
-            return text(json!({ "errcode": 268_490_002, "errmsg": "数据不存在", "order": null }).to_string());
+            return text(
+                json!({ "errcode": 268_490_002, "errmsg": "数据不存在", "order": null }).to_string(),
+            );
         };
         let body = json!({
             "order_id": number, "create_time": order.paid_at, "update_time": order.paid_at, "status": order.status,
@@ -278,7 +285,8 @@ impl Platform {
         if self.orders.contains_key(&refund) {
             return error(268_490_014, "退款操作进行中");
         }
-        let Some(order) = self.orders.get_mut(&number_of_order).filter(|o| o.openid == field("openid")) else {
+        let Some(order) = self.orders.get_mut(&number_of_order).filter(|o| o.openid == field("openid"))
+        else {
             return error(268_490_002, "数据不存在");
         };
         let (left, fee) = (number("left_fee"), number("refund_fee"));
@@ -301,7 +309,10 @@ impl Platform {
         };
         let paid = row.refunds.clone();
         self.orders.insert(refund.clone(), row);
-        text(json!({ "errcode": 0, "errmsg": "ok", "refund_order_id": refund, "pay_order_id": paid }).to_string())
+        text(
+            json!({ "errcode": 0, "errmsg": "ok", "refund_order_id": refund, "pay_order_id": paid })
+                .to_string(),
+        )
     }
 
     fn provide(&mut self, asked: &Value) -> HttpResponse {

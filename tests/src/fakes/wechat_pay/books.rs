@@ -41,7 +41,9 @@ impl Books {
         match (method, parts.as_slice()) {
             ("POST", ["pay", "transactions", "jsapi"]) => self.prepay(asked),
             ("GET", ["pay", "transactions", "out-trade-no", number]) if is_merchants => self.query(number),
-            ("POST", ["pay", "transactions", "out-trade-no", number, "close"]) if asked["mchid"] == MCH_ID => {
+            ("POST", ["pay", "transactions", "out-trade-no", number, "close"])
+                if asked["mchid"] == MCH_ID =>
+            {
                 self.close(number)
             }
             ("POST", ["refund", "domestic", "refunds"]) => self.refund(asked),

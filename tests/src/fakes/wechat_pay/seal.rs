@@ -83,12 +83,16 @@ impl Seal {
 
     /// The headers of a message with this body.
     pub fn headers(&self, body: &[u8]) -> Vec<(String, String)> {
-        let (timestamp, nonce) = ((self.at.as_millis() / 1_000).to_string(), "593BEC0C930BF1AFEB40B4A08C8FB242");
+        let (timestamp, nonce) =
+            ((self.at.as_millis() / 1_000).to_string(), "593BEC0C930BF1AFEB40B4A08C8FB242");
         let text = [timestamp.as_bytes(), b"\n", nonce.as_bytes(), b"\n", body, b"\n"].concat();
         pairs([
             ("wechatpay-timestamp", timestamp),
             ("wechatpay-nonce", nonce.to_owned()),
-            ("wechatpay-signature", format!("{}{}", self.signature_prefix, sign(self.signer.private_key(), &text))),
+            (
+                "wechatpay-signature",
+                format!("{}{}", self.signature_prefix, sign(self.signer.private_key(), &text)),
+            ),
             ("wechatpay-serial", self.signer.serial().to_owned()),
             ("wechatpay-signature-type", "WECHATPAY2-SHA256-RSA2048".to_owned()),
         ])
