@@ -24,7 +24,7 @@ use crate::access_token::AccessTokens;
 use crate::push::PushReceiver;
 use crate::signature::hmac_hex;
 use crate::wire::Endpoint;
-use bodies::{OrderAnswer, OrderBody, ProvideGoods, QueryOrder, RefundOrder, SignData};
+use bodies::{OrderAnswer, OrderBody, ProvideGoods, QueryOrder, RefundAsk, SignData};
 use client::{Answer, XpayClient};
 
 const SYSTEM: &str = "wechat virtual payment";
@@ -223,7 +223,7 @@ impl PaymentGateway for WechatVirtualGateway {
             RefundBy::Admin(_) => ("5", "1"),
             RefundBy::Provider => ("5", "3"),
         };
-        let body = RefundOrder {
+        let body = RefundAsk {
             openid,
             env: self.environment.number(),
             order_id: request.order.trade_no().to_string(),

@@ -79,7 +79,8 @@ pub(crate) struct Transaction {
     pub(crate) mchid: String,
     pub(crate) out_trade_no: String,
     pub(crate) trade_state: String,
-    transaction_id: Option<String>,
+    #[serde(rename = "transaction_id")]
+    txn_id: Option<String>,
     success_time: Option<String>,
     amount: Option<PaidAmount>,
     payer: Option<PaidBy>,
@@ -106,7 +107,7 @@ impl Transaction {
         }
         Some(Payment {
             trade_no: self.out_trade_no.parse().ok()?,
-            provider_txn_id: self.transaction_id.clone()?,
+            provider_txn_id: self.txn_id.clone()?,
             total: Fen::new(amount.total),
             openid: self.payer.as_ref().map(|payer| payer.openid.clone()),
             goods: None,

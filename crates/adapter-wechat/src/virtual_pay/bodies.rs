@@ -28,7 +28,7 @@ pub(crate) struct QueryOrder<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct RefundOrder<'a> {
+pub(crate) struct RefundAsk<'a> {
     pub(crate) openid: &'a str,
     pub(crate) env: u8,
     pub(crate) order_id: String,

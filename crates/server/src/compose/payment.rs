@@ -12,11 +12,13 @@ use adapter_wechat::{
 use anyhow::{Context, anyhow};
 use billing::ports::{PushHandshake, SandboxDesk};
 use billing::{Channel, PaymentGateway};
+use kernel::{Clock, Entropy};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 use super::Foundation;
 use crate::config::{Config, VirtualEnv};
-use crate::secrets::SecretBytes;
+use crate::secrets::{SECRET_BYTES, SecretBytes};
+use crate::system::{OsEntropy, SystemClock};
 
 /// Where WeChat Pay's notices go, below `payment.public_url`.
 const CALLBACK: &str = "/api/payment/callback";
@@ -32,8 +34,25 @@ pub struct Payments {
     pub desk: Option<Arc<dyn SandboxDesk>>,
 }
 
+/// What gateways take of the outside.
+struct Hands {
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
 /// What `payment.url` names.
 pub(super) fn open(config: &Config, on: &Foundation, secret: &SecretBytes) -> anyhow::Result<Payments> {
+    build(config, &Hands { clock: Arc::clone(&on.clock), entropy: Arc::clone(&on.entropy) }, secret)
+}
+
+/// Whether it could be opened, without asking anybody; answers the channels.
+pub(super) fn look(config: &Config) -> anyhow::Result<Vec<Channel>> {
+    let hands = Hands { clock: Arc::new(SystemClock::default()), entropy: Arc::new(OsEntropy) };
+    let payments = build(config, &hands, &SecretBytes::new(Box::new([0; SECRET_BYTES])))?;
+    Ok(payments.gateways.into_keys().collect())
+}
+
+fn build(config: &Config, on: &Hands, secret: &SecretBytes) -> anyhow::Result<Payments> {
     let mut payments = Payments::default();
     if config.is_payment_sandbox() {
         let sandbox = Arc::new(SandboxGateway::new(sandbox_secret(secret)));
@@ -68,7 +87,7 @@ fn secret(key: &str, value: Option<&SecretString>) -> anyhow::Result<SecretStrin
     value.cloned().ok_or_else(|| anyhow!("{key} is not set"))
 }
 
-fn virtual_goods(config: &Config, on: &Foundation) -> anyhow::Result<WechatVirtualGateway> {
+fn virtual_goods(config: &Config, on: &Hands) -> anyhow::Result<WechatVirtualGateway> {
     let goods = &config.payment.virtual_goods;
     let push = PushReceiver::new(PushSettings {
         app_id: config.wechat.app_id.clone(),
@@ -95,7 +114,7 @@ fn virtual_goods(config: &Config, on: &Foundation) -> anyhow::Result<WechatVirtu
     gateway.context("payment.virtual")
 }
 
-fn merchant(config: &Config, on: &Foundation) -> anyhow::Result<WechatPayGateway> {
+fn merchant(config: &Config, on: &Hands) -> anyhow::Result<WechatPayGateway> {
     let pay = &config.payment.pay;
     let keys = MerchantKeys::read(&KeyTexts {
         private_key: &secret("payment.pay.private_key", pay.private_key.as_ref())?,
