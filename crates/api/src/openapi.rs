@@ -238,9 +238,20 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "create_session" | "create_room" | "create_squad" => &[Slug::NotFound, Slug::IdempotencyConflict],
         "show_pool" => &[Slug::MembershipRequired],
         "fund_pool" => &[Slug::MembershipRequired, Slug::InsufficientBalance, Slug::IdempotencyConflict],
-        "search" => &[Slug::NotFound],
-        "edit_room" | "edit_room_settings" | "close_room" | "join_room" | "leave_room" | "invite_to_room"
-        | "remove_member" | "mute_member" | "list_turns" => &[Slug::Forbidden],
+        "search" | "estimate" => &[Slug::NotFound],
+        "edit_room"
+        | "edit_room_settings"
+        | "close_room"
+        | "join_room"
+        | "leave_room"
+        | "invite_to_room"
+        | "remove_member"
+        | "mute_member"
+        | "list_turns"
+        | "list_all_orders"
+        | "list_refund_requests"
+        | "put_coupon"
+        | "list_audit" => &[Slug::Forbidden],
         "list_room_messages" | "list_members" | "mark_read" | "like_message" | "unlike_message" => {
             &[Slug::MembershipRequired, Slug::Forbidden]
         }
@@ -256,7 +267,6 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
             Slug::SoldOut,
             Slug::AlreadyOwned,
         ],
-        "estimate" => &[Slug::NotFound],
         "cancel_order" => &[Slug::OrderPaid],
         "request_refund" => &[Slug::NotRefundable],
         "refund_order" => &[Slug::Forbidden, Slug::NotRefundable, Slug::IdempotencyConflict],
@@ -264,7 +274,6 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
             &[Slug::Forbidden, Slug::NotFound, Slug::InsufficientBalance, Slug::IdempotencyConflict]
         }
         "freeze_account" | "unfreeze_account" => &[Slug::Forbidden, Slug::NotFound],
-        "list_all_orders" | "list_refund_requests" | "put_coupon" | "list_audit" => &[Slug::Forbidden],
         "recall_message" => &[Slug::Forbidden, Slug::RecallWindowClosed],
         "say_in_room" => &[Slug::MembershipRequired, Slug::Forbidden, Slug::IdempotencyConflict],
         "ask_squad" => &[Slug::InsufficientBalance, Slug::IdempotencyConflict, Slug::TooManyStreams],

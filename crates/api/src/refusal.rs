@@ -51,9 +51,8 @@ impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::NotFound | OrderError::NoProduct | OrderError::NoCoupon => Self::not_found(),
-            OrderError::NoChannel => Self::field("channel", Rule::Value),
-            OrderError::Amount => Self::field("amountFen", Rule::Value),
-            OrderError::FixedPrice => Self::field("channel", Rule::Value),
+            OrderError::NoChannel | OrderError::FixedPrice => Self::field("channel", Rule::Value),
+            OrderError::Amount | OrderError::RefundTooMuch { .. } => Self::field("amountFen", Rule::Value),
             OrderError::Quote(refusal) => quote_refused(refusal),
             OrderError::SoldOut => Self::new(Slug::SoldOut),
             OrderError::CouponUsed => Self::field("couponId", Rule::Value),
@@ -63,7 +62,6 @@ impl From<OrderError> for Problem {
             OrderError::ProviderRefuses(code) => Self::new(Slug::Unavailable).because(code),
             OrderError::Paid => Self::new(Slug::OrderPaid),
             OrderError::NotRefundable => Self::new(Slug::NotRefundable),
-            OrderError::RefundTooMuch { .. } => Self::field("amountFen", Rule::Value),
             OrderError::Overflow(error) => Self::internal(error),
             OrderError::Port(error) => error.into(),
         }

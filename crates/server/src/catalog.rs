@@ -99,7 +99,7 @@ fn read(text: &str, characters: &CharacterService) -> anyhow::Result<(Catalog, V
     products.extend(priced_characters(characters)?);
     let coupons = file.coupons.into_iter().map(|entry| {
         let code = entry.code.clone();
-        coupon(entry).with_context(|| format!("coupon {code}"))
+        coupon(&entry).with_context(|| format!("coupon {code}"))
     });
     Ok((Catalog::new(products)?, coupons.collect::<anyhow::Result<_>>()?))
 }
@@ -165,7 +165,7 @@ fn product(entry: Entry, characters: &CharacterService) -> anyhow::Result<Produc
     })
 }
 
-fn coupon(entry: CouponEntry) -> anyhow::Result<Coupon> {
+fn coupon(entry: &CouponEntry) -> anyhow::Result<Coupon> {
     let code: CouponCode = entry.code.parse()?;
     let discount = match (entry.percent, entry.amount_fen) {
         (Some(percent @ 1..=100), None) => Discount::Percent(percent),

@@ -127,20 +127,13 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let health = Checks::new(checks, on.stopping.clone(), Arc::clone(&on.clock));
 
     let payments = payment::open(config, &on, &secrets.refresh_secret)?;
-    let payments = Payments { gateways: on.gateways.clone().unwrap_or(payments.gateways), ..payments };
     let auth = Arc::new(sign_in::service(config, &on, &ids, secrets, &stores, &bus)?);
     let books = stores.books(&ids);
     let billing = Arc::new(billing_service(config, &on.clock, &ids, instance, books.clone())?);
     let characters =
         Arc::new(CharacterService::new(CharacterBook::built_in().context("built-in characters")?));
-    let parts = shop::Parts {
-        clock: &on.clock,
-        ids: &ids,
-        stores: &stores,
-        cashier: books.cashier,
-        auth: &auth,
-        gateways: payments.gateways,
-    };
+    let (cashier, gateways) = (books.cashier, payments.gateways);
+    let parts = shop::Parts { clock: &on.clock, ids: &ids, stores: &stores, cashier, auth: &auth, gateways };
     let orders = Arc::new(shop::orders(config, &characters, parts).await?);
     let library = Arc::new(library);
     let personas: Arc<dyn Personas> = Arc::new(CharacterPersonas(Arc::clone(&characters)));
@@ -163,13 +156,7 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         presence: live.presence,
         people: Arc::new(AuthPeople(Arc::clone(&auth))),
     };
-    let runtime = ChatRuntime {
-        clock: Arc::clone(&on.clock),
-        ids: Arc::clone(&ids),
-        entropy: Arc::clone(&on.entropy),
-        tasks: Arc::clone(&on.tasks),
-    };
-    let chat = Arc::new(ChatService::new(ports, runtime, chat_settings(config, instance)));
+    let chat = Arc::new(ChatService::new(ports, runtime(&on, &ids), chat_settings(config, instance)));
     chat.ensure_rooms(&rooms).await.context("the public rooms")?;
     let worker = worker(config, &on.clock, &chat, (&billing, &orders), &auth);
     let request_ids = request_ids::maker(&on.clock, &on.entropy);
@@ -193,6 +180,15 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         ids: request_ids,
     };
     Ok(Composition { services, worker, stores })
+}
+
+fn runtime(on: &Foundation, ids: &Arc<Ids>) -> ChatRuntime {
+    ChatRuntime {
+        clock: Arc::clone(&on.clock),
+        ids: Arc::clone(ids),
+        entropy: Arc::clone(&on.entropy),
+        tasks: Arc::clone(&on.tasks),
+    }
 }
 
 /// A token's end as a future that anybody may wait for.

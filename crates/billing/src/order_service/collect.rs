@@ -23,7 +23,7 @@ pub(super) enum Accepted {
     /// It is delivered, now or before.
     Delivered {
         /// The order now.
-        order: Order,
+        order: Box<Order>,
         /// Whether it was delivered by this very call.
         is_new: bool,
         /// Whether the order had ended unpaid.
@@ -80,7 +80,7 @@ impl OrderService {
                 if is_new {
                     self.confirm(&order).await;
                 }
-                Ok(order)
+                Ok(*order)
             }
             Accepted::Mismatch(what) => {
                 tracing::error!(
@@ -112,9 +112,11 @@ impl OrderService {
                 if is_late {
                     tracing::warn!(order.id = %order.id, "a payment came after its order had ended, and is credited");
                 }
-                Ok(Accepted::Delivered { order, is_new: true, is_late })
+                Ok(Accepted::Delivered { order: Box::new(order), is_new: true, is_late })
             }
-            PayOutcome::Replayed(order) => Ok(Accepted::Delivered { order, is_new: false, is_late: false }),
+            PayOutcome::Replayed(order) => {
+                Ok(Accepted::Delivered { order: Box::new(order), is_new: false, is_late: false })
+            }
             PayOutcome::NoOrder => Err(OrderError::NotFound),
         }
     }

@@ -40,8 +40,13 @@ struct Hands {
     entropy: Arc<dyn Entropy>,
 }
 
-/// What `payment.url` names.
+/// What `payment.url` names, or what a test puts in its place.
 pub(super) fn open(config: &Config, on: &Foundation, secret: &SecretBytes) -> anyhow::Result<Payments> {
+    let payments = configured(config, on, secret)?;
+    Ok(Payments { gateways: on.gateways.clone().unwrap_or(payments.gateways), ..payments })
+}
+
+fn configured(config: &Config, on: &Foundation, secret: &SecretBytes) -> anyhow::Result<Payments> {
     build(config, &Hands { clock: Arc::clone(&on.clock), entropy: Arc::clone(&on.entropy) }, secret)
 }
 
