@@ -6,7 +6,7 @@ WITH := scripts/with-toolchain.sh
 ARGS ?=
 export JIXIA_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
-.PHONY: help run build check fmt test test-long websocket-cases services-up services-down fake-openai openapi clean
+.PHONY: help run build check fmt test test-long websocket-cases payment-interop services-up services-down fake-openai openapi clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -33,6 +33,9 @@ test-long: ## The same with the long property tests and crash tests in full
 
 websocket-cases: ## Autobahn's WebSocket cases against the gateway's connection code (needs Python)
 	@$(WITH) scripts/websocket-cases.sh
+
+payment-interop: ## Payment signatures against wechatpayv3 and wechat-xpay in a venv of their own (needs Python; part of make test)
+	@$(WITH) scripts/payment-interop.sh
 
 services-up: ## Start the private Postgres and Redis and leave them running
 	@scripts/services.sh up

@@ -34,6 +34,14 @@ if [ -z "${TEST_POSTGRES_URL:-}" ] || [ -z "${TEST_REDIS_URL:-}" ]; then
   source .services/env
 fi
 
+# Signatures of payment against implementations that are not ours; where Python is missing, that is said and no more.
+# Only a whole run includes it.
+interop() {
+  local status=0
+  scripts/payment-interop.sh "${CARGO_TARGET_DIR:-target}/debug/payment_peer" 9<&- || status=$?
+  [ "$status" -eq 77 ] || return "$status"
+}
+
 has_nextest() { cargo nextest --version >/dev/null 2>&1 9<&-; }
 
 # Neither cargo nor git below it may ask for anything.
@@ -44,6 +52,7 @@ install_nextest() {
 
 if has_nextest || { install_nextest && has_nextest; }; then
   cargo nextest run --workspace --locked "$@" 9<&-
+  [ "$#" -gt 0 ] || interop
   exit
 fi
 
@@ -63,4 +72,5 @@ fi
 awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
   END { printf "Summary: %d passed, %d failed, %d ignored\n", passed, failed, ignored }' "$log"
 rm -f "$log"
+[ "$#" -gt 0 ] || interop || status=$?
 exit "$status"

@@ -10,6 +10,8 @@ mod m20261122_000002_chat;
 mod m20261122_000003_billing;
 mod m20261122_000004_rooms;
 mod m20261127_000005_moderation;
+mod m20261127_000010_ledger;
+mod m20261127_000011_orders;
 
 /// The history, oldest first.
 pub struct Migrator;
@@ -22,6 +24,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_billing::Migration),
             Box::new(m20261122_000004_rooms::Migration),
             Box::new(m20261127_000005_moderation::Migration),
+            Box::new(m20261127_000010_ledger::Migration),
+            Box::new(m20261127_000011_orders::Migration),
         ]
     }
 }

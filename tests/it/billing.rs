@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use adapter_sql::SqlLedger;
 use billing::{
-    BillingError, BillingService, BillingSettings, Charge, Check, HoldOutcome, HoldRequest, HoldState, Price,
-    PriceTable, SettleOutcome, VoidOutcome,
+    BillingError, BillingPorts, BillingService, BillingSettings, Calendar, Charge, Check, HoldOutcome,
+    HoldRequest, HoldState, Owner, Price, PriceTable, SettleOutcome, VoidOutcome,
 };
 use futures::future::join_all;
 use kernel::{Clock, Credits, Id, Ids, ManualClock, SeededEntropy, Tariff, TokenUsage, UserId};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tests::backends::Backend;
-use tests::contract::books::{Books, START, TTL_MS, instance};
+use tests::contract::books::{Books, START, TTL_MS, ids, instance};
 
 fn books(backend: &Backend) -> Books {
-    Books::new(Arc::new(SqlLedger::new(backend.store.clone())), 1)
+    Books::new(Arc::new(SqlLedger::new(backend.store.clone(), Arc::new(ids(2)))), 1)
 }
 
 macro_rules! on_both_databases {
@@ -99,6 +99,7 @@ mod storage {
             breach(Check::SumIsZero, 0, 5),
             breach(Check::WalletIsFold, 0, 105),
             breach(Check::Gapless, 3, 1),
+            breach(Check::LotsAreWallet, 100, 105),
         ];
         assert_eq!(broken_rules(&books).await, expected);
     }
@@ -107,7 +108,10 @@ mod storage {
         let user = books.rich(100).await;
         books.held(user, 30).await;
         execute(&url, "UPDATE holds SET amount = 31").await.unwrap();
-        assert_eq!(broken_rules(&books).await, [breach(Check::HeldIsHolds, 31, 30)]);
+        assert_eq!(
+            broken_rules(&books).await,
+            [breach(Check::HeldIsHolds, 31, 30), breach(Check::HoldsAreLots, 31, 30)]
+        );
     }
 
     pub(super) async fn a_report_finds_a_settlement_that_differs_from_its_transfer(
@@ -116,7 +120,7 @@ mod storage {
         let user = books.rich(100).await;
         let hold = books.held(user, 30).await;
         books.settle(hold.request.message_id, 10).await;
-        execute(&url, "UPDATE holds SET settled_credits = 11").await.unwrap();
+        execute(&url, "UPDATE holds SET settled_credits = 11, cost = 11").await.unwrap();
         assert_eq!(broken_rules(&books).await, [breach(Check::OneSettlement, 11, 10)]);
     }
 
@@ -144,9 +148,10 @@ fn billing(backend: &Backend) -> Billing {
     let clock = Arc::new(ManualClock::at(START));
     let make = |number| {
         let ids = Arc::new(Ids::new(clock.clone(), Arc::new(SeededEntropy::new(number))));
+        let ledger = Arc::new(SqlLedger::new(backend.store.clone(), Arc::clone(&ids)));
         BillingService::new(
-            Arc::new(SqlLedger::new(backend.store.clone())),
-            PriceTable::new([Price { alias: "flash".to_owned(), tariff: FLASH }]).unwrap(),
+            BillingPorts { ledger: Arc::<SqlLedger>::clone(&ledger), cashier: ledger },
+            PriceTable::new([Price::always("flash", FLASH)], Calendar::default()).unwrap(),
             clock.clone(),
             ids,
             BillingSettings::new(Credits::new(WELCOME), instance(number.into())),
@@ -165,7 +170,7 @@ mod service {
         fn request(&self, user: UserId, prompt: u32, wanted: u32, min: u32) -> HoldRequest {
             HoldRequest {
                 message_id: self.ids.next(),
-                user,
+                payer: Owner::User(user),
                 model_alias: "flash".to_owned(),
                 prompt_tokens_max: prompt,
                 output_tokens_wanted: wanted,
@@ -197,7 +202,8 @@ mod service {
         assert_eq!((hold.amount.get(), hold.output_tokens_max, hold.tariff), (1_000, 225, FLASH));
         let tokens = TokenUsage { prompt: 100, cached: 50, completion: 20, reasoning: 5 };
         let credits = hold.tariff.cost(tokens).unwrap();
-        let charge = Charge { message_id: hold.request.message_id, tokens, credits, at: START };
+        let charge =
+            Charge { message_id: hold.request.message_id, tokens, credits, is_estimated: false, at: START };
         let (balance, charged) = (Credits::new(WELCOME - 131), Credits::new(131));
         let settled = SettleOutcome::Settled { balance, charged, lost: Credits::ZERO };
         assert_eq!(billing.service.settle(charge).await.unwrap(), settled);
@@ -250,6 +256,7 @@ mod service {
                     None
                 }
                 HoldOutcome::Replayed(_) | HoldOutcome::Conflict => panic!("every id is fresh"),
+                HoldOutcome::Frozen { .. } | HoldOutcome::CapReached { .. } => panic!("nothing is set"),
             })
             .collect();
         assert!(held.iter().all(|amount| (20..=80).contains(amount)), "{held:?}");

@@ -88,12 +88,24 @@ fn a_fresh_ledger_adds_up() {
 }
 
 #[test]
+fn a_fresh_shop_agrees_with_its_books() {
+    let folder = folder();
+    assert_eq!(run(&folder, &["migrate"]).status.code(), Some(0));
+    let output = run(&folder, &["payment", "reconcile"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "orders, books and providers agree\n");
+    let json = stdout(&run(&folder, &["payment", "reconcile", "--json"]));
+    assert_eq!(json.trim(), r#"{"ok":true,"rows":[]}"#);
+}
+
+#[test]
 fn a_look_where_nothing_is_leaves_nothing() {
     let folder = folder();
     assert_eq!(run(&folder, &["doctor"]).status.code(), Some(0));
     let output = run(&folder, &["ledger", "check"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("there is no database at"), "{}", stderr(&output));
+    assert_eq!(run(&folder, &["payment", "reconcile"]).status.code(), Some(1));
     assert_eq!(folder.path().read_dir().expect("the folder").count(), 0);
 }
 

@@ -22,18 +22,24 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use adapter_sql::{SqlLedger, SqlStore};
-use billing::{Hold, HoldState, Ledger, VoidOutcome};
-use kernel::{MessageId, Timestamp, UserId};
+use billing::{
+    Credit, Debit, Hold, HoldState, LotSource, Opening, Owner, SystemAccount, TransferKind, VoidOutcome,
+};
+use kernel::{Credits, MessageId, Timestamp, UserId};
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tests::backends::{self, Backend};
-use tests::contract::books::{Books, TTL_MS};
+use tests::contract::books::{Books, TTL_MS, ids};
 use tokio::runtime::Runtime;
 
-use self::model::{Answer, Call, Model, USERS};
+use self::model::{Answer, Call, Model, Purse, USERS};
 
 const SLOTS: usize = 6;
 const GRANT: i64 = 100;
+const DAILY: i64 = 20;
+const DAY_MS: i64 = 86_400_000;
+/// Keys that credits and debits share out among themselves, so that some are used again.
+const KEYS: usize = 6;
 const SEQUENCES: u32 = 200;
 
 /// One step of a life. Slots name holds, and each hold's payer.
@@ -54,8 +60,25 @@ enum Step {
     Void {
         slot: usize,
     },
-    Renew,
+    /// A heartbeat, which says what a slot has received.
+    Renew {
+        slot: usize,
+        received: u32,
+    },
     Expire,
+    /// A purchase, which may end after so many days.
+    Credit {
+        user: usize,
+        key: usize,
+        amount: i64,
+        days: Option<i64>,
+    },
+    Debit {
+        user: usize,
+        key: usize,
+        amount: i64,
+    },
+    ExpireLots,
     Advance {
         millis: i64,
     },
@@ -71,13 +94,18 @@ type Move = (Step, Option<u8>);
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let reserve = (0..SLOTS, 0..60_i64, proptest::bool::weighted(0.1));
+    let credit = (0..USERS, 0..KEYS, 1..80_i64, proptest::option::of(1..3_i64));
     let step = prop_oneof![
         2 => (0..USERS).prop_map(|user| Step::Ensure { user }),
         6 => reserve.prop_map(|(slot, amount, is_other)| Step::Reserve { slot, amount, is_other }),
         4 => (0..SLOTS, 0..70_u32).prop_map(|(slot, tokens)| Step::Settle { slot, tokens }),
         2 => (0..SLOTS).prop_map(|slot| Step::Void { slot }),
-        1 => Just(Step::Renew),
+        1 => (0..SLOTS, 0..50_u32).prop_map(|(slot, received)| Step::Renew { slot, received }),
         2 => Just(Step::Expire),
+        3 => credit.prop_map(|(user, key, amount, days)| Step::Credit { user, key, amount, days }),
+        3 => (0..USERS, 0..KEYS, 1..60_i64).prop_map(|(user, key, amount)| Step::Debit { user, key, amount }),
+        1 => Just(Step::ExpireLots),
+        1 => Just(Step::Advance { millis: DAY_MS }),
         2 => (0..TTL_MS).prop_map(|millis| Step::Advance { millis }),
         1 => (0..SLOTS, 0..70_u32).prop_map(|(slot, tokens)| Step::Race { slot, tokens }),
     ];
@@ -101,6 +129,7 @@ impl Life {
         let books = books(&store, seed);
         // What an earlier sequence left open, had it failed, must not count in this one.
         books.ledger.expire(Timestamp::from_millis(i64::MAX), 1_000).await.unwrap();
+        books.cashier.expire_lots(Timestamp::from_millis(i64::MAX), 1_000).await.unwrap();
         let users = [(); USERS].map(|()| books.id());
         let messages = [(); SLOTS].map(|()| books.id());
         Self { url: url.to_owned(), store, books, seed, users, messages, model: Model::default() }
@@ -117,7 +146,11 @@ impl Life {
     async fn take(&mut self, (step, drop_at): &Move) {
         match step {
             Step::Ensure { user } => {
-                let opening = self.books.opening(self.users[*user], GRANT);
+                let opening = Opening {
+                    daily: Credits::new(DAILY),
+                    at: self.model.now,
+                    ..self.books.opening(self.users[*user], GRANT)
+                };
                 self.call(Call::Ensure(*user, opening), *drop_at).await;
             }
             Step::Reserve { slot, amount, is_other } => {
@@ -129,8 +162,20 @@ impl Life {
                 self.call(Call::Settle(*slot, settlement), *drop_at).await;
             }
             Step::Void { slot } => self.call(Call::Void(*slot, self.messages[*slot]), *drop_at).await,
-            Step::Renew => self.call(Call::Renew(self.model.renewal()), *drop_at).await,
+            Step::Renew { slot, received } => {
+                let renewal = self.model.renewal(Some((self.messages[*slot], *received)));
+                self.call(Call::Renew(renewal, Some(*slot)), *drop_at).await;
+            }
             Step::Expire => self.call(Call::Expire, *drop_at).await,
+            Step::Credit { user, key, amount, days } => {
+                let credit = self.credit(*user, *key, *amount, *days);
+                self.call(Call::Credit(*user, credit), *drop_at).await;
+            }
+            Step::Debit { user, key, amount } => {
+                let debit = self.debit(*user, *key, *amount);
+                self.call(Call::Debit(*user, debit), *drop_at).await;
+            }
+            Step::ExpireLots => self.call(Call::ExpireLots, *drop_at).await,
             Step::Advance { millis } => self.model.now = self.model.now.plus_millis(*millis),
             Step::Race { slot, tokens } => self.race(*slot, *tokens).await,
         }
@@ -141,13 +186,13 @@ impl Life {
     async fn call(&mut self, call: Call, drop_at: Option<u8>) {
         let now = self.model.now;
         let first = self.model.apply(&call);
-        if let Some(answer) = dropped(perform(&*self.books.ledger, &call, now), drop_at).await {
+        if let Some(answer) = dropped(perform(&self.books, &call, now), drop_at).await {
             assert_eq!(answer, first, "{call:?}");
             return;
         }
         self.reopen().await;
         let second = self.model.apply(&call);
-        let answer = perform(&*self.books.ledger, &call, now).await;
+        let answer = perform(&self.books, &call, now).await;
         let is_possible = match (&first, &second, &answer) {
             (Answer::Count(most), Answer::Count(least), Answer::Count(count)) => {
                 (least..=most).contains(&count)
@@ -162,8 +207,8 @@ impl Life {
         let (id, now) = (self.messages[slot], self.model.now);
         let settle = Call::Settle(slot, self.books.settlement(id, tokens, now));
         let void = Call::Void(slot, id);
-        let ledger = &*self.books.ledger;
-        let (settled, voided) = futures::join!(perform(ledger, &settle, now), perform(ledger, &void, now));
+        let books = &self.books;
+        let (settled, voided) = futures::join!(perform(books, &settle, now), perform(books, &void, now));
         if voided == Answer::Voided(VoidOutcome::Voided) {
             assert_eq!(self.model.apply(&void), voided);
             assert_eq!(self.model.apply(&settle), settled);
@@ -181,11 +226,43 @@ impl Life {
         hold
     }
 
+    fn credit(&self, user: usize, key: usize, amount: i64, days: Option<i64>) -> Credit {
+        Credit {
+            owner: Owner::User(self.users[user]),
+            amount: Credits::new(amount),
+            source: LotSource::Purchase,
+            from: SystemAccount::Issued,
+            kind: TransferKind::Recharge,
+            expires_at: days.map(|days| self.model.now.plus_millis(days * DAY_MS)),
+            key: format!("{}:{key}", self.users[0]),
+            ref_id: None,
+            lot_id: self.books.id(),
+            transfer_id: self.books.id(),
+            at: self.model.now,
+        }
+    }
+
+    fn debit(&self, user: usize, key: usize, amount: i64) -> Debit {
+        Debit {
+            owner: Owner::User(self.users[user]),
+            amount: Credits::new(amount),
+            to: SystemAccount::Revenue,
+            kind: TransferKind::Consume,
+            key: format!("{}:spend:{key}", self.users[0]),
+            body_hash: amount.to_string(),
+            ref_id: None,
+            day_max: None,
+            transfer_id: self.books.id(),
+            at: self.model.now,
+        }
+    }
+
     /// Compares, lets every open hold expire, and compares again.
     async fn end(&mut self) {
         self.assert_like_model().await;
         self.model.now = Timestamp::from_millis(i64::MAX);
         self.call(Call::Expire, None).await;
+        self.call(Call::ExpireLots, None).await;
         assert!(self.model.holds.values().all(|hold| hold.state != HoldState::Open));
         self.assert_like_model().await;
         self.store.close().await.expect("the store closes");
@@ -196,29 +273,33 @@ impl Life {
         for (slot, hold) in self.model.holds.clone() {
             self.call(Call::Reserve(slot, hold), None).await;
         }
-        for (user, wallet) in self.users.iter().zip(&self.model.wallets) {
+        for (user, purse) in self.users.iter().zip(&self.model.purses) {
             let listed = self.books.transactions(*user, None).await;
             let sum: i64 = listed.iter().map(|line| line.amount.get()).sum();
             let newest = listed.first().map_or(0, |line| line.balance_after.get());
-            let (available, held) = wallet.unwrap_or((0, 0));
+            let (available, held) = purse.as_ref().map_or((0, 0), Purse::balance);
             assert_eq!((sum, newest), (available + held, available + held));
-            if wallet.is_some() {
+            if purse.is_some() {
                 assert_eq!(self.books.purse(*user).await, (available, held));
             }
         }
     }
 }
 
-async fn perform(ledger: &dyn Ledger, call: &Call, now: Timestamp) -> Answer {
+async fn perform(books: &Books, call: &Call, now: Timestamp) -> Answer {
+    let ledger = &*books.ledger;
     match call {
         Call::Ensure(_, opening) => {
             let wallet = ledger.ensure_account(opening).await.unwrap();
             Answer::Wallet(wallet.available.get(), wallet.held.get())
         }
-        Call::Reserve(_, hold) => Answer::Reserved(ledger.reserve(hold).await.unwrap()),
+        Call::Reserve(_, hold) => Answer::Reserved(ledger.reserve(hold, None).await.unwrap()),
         Call::Settle(_, settlement) => Answer::Settled(ledger.settle(settlement).await.unwrap()),
         Call::Void(_, message_id) => Answer::Voided(ledger.void(*message_id, now).await.unwrap()),
-        Call::Renew(renewal) => Answer::Count(ledger.renew(renewal).await.unwrap()),
+        Call::Credit(_, credit) => Answer::Credited(books.cashier.credit(credit).await.unwrap()),
+        Call::Debit(_, debit) => Answer::Debited(books.cashier.debit(debit).await.unwrap()),
+        Call::ExpireLots => Answer::Count(books.cashier.expire_lots(now, 100).await.unwrap()),
+        Call::Renew(renewal, _) => Answer::Count(ledger.renew(renewal).await.unwrap()),
         Call::Expire => Answer::Count(ledger.expire(now, 100).await.unwrap()),
     }
 }
@@ -243,7 +324,7 @@ async fn open(url: &str) -> SqlStore {
 }
 
 fn books(store: &SqlStore, seed: u64) -> Books {
-    Books::new(Arc::new(SqlLedger::new(store.clone())), seed)
+    Books::new(Arc::new(SqlLedger::new(store.clone(), Arc::new(ids(!seed)))), seed)
 }
 
 fn run(make: impl AsyncFnOnce() -> Backend) {

@@ -4,6 +4,7 @@ mod cancelled;
 mod group_commit;
 mod schema;
 mod server_time;
+mod upgrade;
 
 use std::time::Duration;
 

@@ -15,19 +15,22 @@ use std::time::Duration;
 
 use api::Gateway;
 use auth::{Role, Standing};
+use billing::Channel;
 use kernel::{Clock, ManualClock};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use server::application::{Application, Hooks};
-use server::compose::Console;
+use server::compose::{Console, Gateways};
 use server::config::{Config, Sources};
+use server::worker::Worker;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::backends::{self, Backend};
 use crate::fakes::openai::FakeOpenAi;
+use crate::fakes::provider::FakeProvider;
 use crate::fakes::wechat::{self, FakeWechat};
 
 pub use events::{Event, Events, text_of};
@@ -53,6 +56,7 @@ pub struct TestApp {
     config: Config,
     server: Served,
     clock: Option<Arc<dyn Clock>>,
+    gateways: Option<Gateways>,
     _guards: Guards,
 }
 
@@ -99,25 +103,49 @@ impl TestApp {
 
     /// The same, with a change to its configuration.
     pub async fn with(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
-        Place::of(profile, None).await.start(change, None).await
+        Place::of(profile, None).await.start(change, None, None).await
     }
 
     /// A server of this profile on a clock that the test drives; its own waiting stands still with it.
     pub async fn on_clock(profile: Profile, clock: Arc<ManualClock>) -> Self {
         let clock: Arc<dyn Clock> = clock;
-        Place::of(profile, None).await.start(|_| (), Some(clock)).await
+        Place::of(profile, None).await.start(|_| (), Some(clock), None).await
     }
 
     /// A server of this profile on a clock that the test drives, with a scripted model in any case.
     pub async fn on_clock_with_model(profile: Profile, clock: Arc<ManualClock>) -> Self {
         let (clock, model): (Arc<dyn Clock>, _) = (clock, FakeOpenAi::start().await);
-        Place::of(profile, Some(model)).await.start(|_| (), Some(clock)).await
+        Place::of(profile, Some(model)).await.start(|_| (), Some(clock), None).await
     }
 
     /// A server of this profile that has a scripted model in any case.
     pub async fn with_model(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
         let model = Some(FakeOpenAi::start().await);
-        Place::of(profile, model).await.start(change, None).await
+        Place::of(profile, model).await.start(change, None, None).await
+    }
+
+    /// A server of this profile whose people pay by WeChat Pay, which the test drives; on a clock that it drives too.
+    pub async fn with_provider(profile: Profile, clock: Arc<ManualClock>) -> (Self, FakeProvider) {
+        let provider = FakeProvider::new(Channel::WechatPay);
+        let gateway: Arc<dyn billing::PaymentGateway> = Arc::new(provider.clone());
+        let (gateways, clock): (_, Arc<dyn Clock>) = ([(Channel::WechatPay, gateway)].into(), clock);
+        let place = Place::of(profile, None).await;
+        (
+            place.start(|config| config.limits.requests_per_minute = 0, Some(clock), Some(gateways)).await,
+            provider,
+        )
+    }
+
+    /// The same on its own time, with files that its operator has put into the data directory.
+    pub async fn with_files(profile: Profile, files: &[(&str, &str)], provider: FakeProvider) -> Self {
+        let gateway: Arc<dyn billing::PaymentGateway> = Arc::new(provider);
+        let gateways = [(Channel::WechatPay, gateway)].into();
+        let place = Place::of(profile, None).await;
+        std::fs::create_dir_all(&place.config.data.dir).expect("a data directory");
+        for (name, text) in files {
+            std::fs::write(place.config.data.dir.join(name), text).expect("a file");
+        }
+        place.start(|_| (), None, Some(gateways)).await
     }
 
     /// Stops the server as SIGTERM does and starts another on the same data.
@@ -127,13 +155,18 @@ impl TestApp {
             let ended = tokio::task::spawn_blocking(|| running.join()).await.expect("a thread to wait");
             ended.expect("the server does not panic").expect("the server stops in order");
         }
-        self.server = serve(self.config.clone(), self.clock.clone()).await;
+        self.server = serve(self.config.clone(), self.clock.clone(), self.gateways.clone()).await;
         self.base.clone_from(&self.server.base);
     }
 
     /// The server's sockets.
     pub fn gateway(&self) -> &Gateway {
         &self.server.gateway
+    }
+
+    /// One round of the server's background work, in the test's time.
+    pub async fn sweep(&self) {
+        self.server.worker.sweep().await;
     }
 
     /// The model endpoint.
@@ -231,6 +264,7 @@ impl Place {
         (config.store.postgres_readers, config.store.postgres_writers) = (3, 6);
         (config.bus.url, config.bus.prefix) = (redis.url, redis.prefix);
         config.model.url = model.url();
+        config.payment.url.clear();
         wechat::APP_ID.clone_into(&mut config.wechat.app_id);
         config.wechat.app_secret = Some(wechat::APP_SECRET.to_owned().into());
         wechat.url().clone_into(&mut config.wechat.base_url);
@@ -238,15 +272,20 @@ impl Place {
         Self { config, model: Some(model), guards }
     }
 
-    async fn start(self, change: impl FnOnce(&mut Config), clock: Option<Arc<dyn Clock>>) -> TestApp {
+    async fn start(
+        self,
+        change: impl FnOnce(&mut Config),
+        clock: Option<Arc<dyn Clock>>,
+        gateways: Option<Gateways>,
+    ) -> TestApp {
         let Self { mut config, model, guards } = self;
         change(&mut config);
         let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().expect("an HTTP client");
         index::lend(&config.data.dir);
-        let server = serve(config.clone(), clock.clone()).await;
+        let server = serve(config.clone(), clock.clone(), gateways.clone()).await;
         let base = server.base.clone();
         index::keep(&config.data.dir);
-        TestApp { base, model, client, config, server, clock, _guards: guards }
+        TestApp { base, model, client, config, server, clock, gateways, _guards: guards }
     }
 }
 
@@ -261,6 +300,7 @@ struct Served {
     base: String,
     stop: CancellationToken,
     gateway: Arc<Gateway>,
+    worker: Worker,
     running: Option<Running>,
 }
 
@@ -275,21 +315,23 @@ fn load(variables: &[(&str, &str)]) -> Config {
     config.server.stop_seconds = 5;
     config.auth.bcrypt_cost = 4;
     config.limits.registrations_per_hour = 0;
+    // What things cost must not depend on when a test runs.
+    config.billing.peak_hours.clear();
     config
 }
 
 type Running = JoinHandle<anyhow::Result<()>>;
 
 /// A server on a thread of its own, since its future cannot move between threads; its tasks run on the test's runtime.
-async fn serve(config: Config, clock: Option<Arc<dyn Clock>>) -> Served {
-    let hooks = Hooks { clock, ..Hooks::default() };
+async fn serve(config: Config, clock: Option<Arc<dyn Clock>>, gateways: Option<Gateways>) -> Served {
+    let hooks = Hooks { clock, gateways, ..Hooks::default() };
     let application = Application::build_with(config, hooks).await.expect("the server starts");
     let base = format!("http://{}", application.addr());
     let stop = CancellationToken::new();
-    let gateway = Arc::clone(application.gateway());
+    let (gateway, worker) = (Arc::clone(application.gateway()), application.worker().clone());
     let (runtime, stopped) = (Handle::current(), stop.clone());
     let running = std::thread::spawn(move || runtime.block_on(application.run_until_stopped(stopped)));
-    Served { base, stop, gateway, running: Some(running) }
+    Served { base, stop, gateway, worker, running: Some(running) }
 }
 
 /// Sends a request and reads the answer whole.

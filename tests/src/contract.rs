@@ -1,10 +1,13 @@
 //! The contract suites: what every adapter of a port must do, one function per MUST.
 
+pub mod audit_log;
 pub mod ban_list;
 pub mod block_store;
 pub mod books;
 pub mod broadcaster;
+pub mod cashier;
 pub mod conversation_store;
+pub mod entitlement_store;
 pub mod event_log;
 pub mod event_log_announcements;
 pub mod event_log_likes;
@@ -17,9 +20,13 @@ pub mod identity_provider;
 pub mod ledger;
 pub mod ledger_reads;
 pub mod login_log;
+pub mod order_store;
 pub mod password_hasher;
+pub mod payment_gateway;
+pub mod payment_providers;
 pub mod people;
 pub mod rate_limiter;
+pub mod refund_store;
 pub mod reply_model;
 pub mod report_store;
 pub mod revocation_feed;
@@ -28,6 +35,7 @@ pub mod room_reads;
 pub mod room_store;
 pub mod sealer;
 pub mod session_store;
+pub mod shop;
 pub mod stored_chat;
 pub mod stream_buffer;
 pub mod text_index;

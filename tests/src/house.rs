@@ -240,7 +240,7 @@ impl House {
     pub async fn set_aside(&self, credits: i64) {
         let request = billing::HoldRequest {
             message_id: SET_ASIDE,
-            user: self.user,
+            payer: billing::Owner::User(self.user),
             model_alias: "default".to_owned(),
             prompt_tokens_max: u32::try_from(credits).expect("as many as an account has"),
             output_tokens_wanted: 0,
@@ -294,7 +294,7 @@ pub async fn orphan(backend: &Backend, house: &House, session: &Conversation) ->
     let reply_id: MessageId = ids.next();
     let request = billing::HoldRequest {
         message_id: reply_id,
-        user: house.user,
+        payer: billing::Owner::User(house.user),
         model_alias: "default".to_owned(),
         prompt_tokens_max: 10,
         output_tokens_wanted: 10,

@@ -62,6 +62,13 @@ impl ServerSettings {
         (output.status.success(), report)
     }
 
+    /// What `jixia payment reconcile --json` prints, and whether it succeeded.
+    pub fn payment_reconcile(&self) -> (bool, Value) {
+        let output = self.command().args(["payment", "reconcile", "--json"]).output().expect("it runs");
+        let report = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+        (output.status.success(), report)
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.stdin(Stdio::null()).envs(self.variables.iter().map(|(name, value)| (name, value)));

@@ -1,4 +1,4 @@
-//! In-process bus, rate limits, growing replies, and the offline reply model.
+//! In-process bus, rate limits, growing replies, the offline reply model, and play money.
 
 pub mod broadcaster;
 pub mod dev_identity;
@@ -6,6 +6,7 @@ pub mod offline_model;
 pub mod presence;
 mod rate_limiter;
 pub mod revocation_feed;
+pub mod sandbox_gateway;
 pub mod stream_buffer;
 
 pub use broadcaster::MemoryBroadcaster;
@@ -14,4 +15,5 @@ pub use offline_model::OfflineModel;
 pub use presence::MemoryPresence;
 pub use rate_limiter::MemoryRateLimiter;
 pub use revocation_feed::MemoryRevocationFeed;
+pub use sandbox_gateway::{SandboxGateway, SandboxSecret};
 pub use stream_buffer::MemoryStreamBuffer;

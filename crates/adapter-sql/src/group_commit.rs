@@ -132,7 +132,7 @@ fn reply(answer: Answer, outcome: Result<AppendOutcome, PortError>) {
 }
 
 /// Whether the failure may be one message's alone. An outage or a full disk is everybody's.
-const fn is_of_one(error: &PortError) -> bool {
+pub(crate) const fn is_of_one(error: &PortError) -> bool {
     match error {
         PortError::Corrupt { .. } | PortError::Rejected { .. } => true,
         PortError::Unavailable { .. } | PortError::Full { .. } => false,
@@ -140,7 +140,7 @@ const fn is_of_one(error: &PortError) -> bool {
 }
 
 /// One failure for many callers.
-fn shared(error: &Arc<PortError>) -> PortError {
+pub(crate) fn shared(error: &Arc<PortError>) -> PortError {
     let cause = Arc::clone(error);
     match **error {
         PortError::Unavailable { system, .. } => PortError::unavailable(system, cause),

@@ -8,11 +8,11 @@ mod idempotency;
 mod path;
 mod query;
 
-pub use body::Body;
+pub use body::{Body, RawBody};
 pub use caller::{CurrentUser, FromCaller, FromOperator, SignIn};
 pub(crate) use caller::{RequestLimit, has_authorization};
 pub use idempotency::Idempotency;
-pub use path::{MessagePath, PathText, UserPath};
+pub use path::{MessagePath, OrderPath, PathText, UserPath};
 pub use query::Query;
 
 use crate::problem::{Problem, Rule};

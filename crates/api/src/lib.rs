@@ -19,9 +19,11 @@ pub mod language;
 mod message_view;
 mod meters;
 pub mod openapi;
+mod order_view;
 mod pages;
 mod people;
 pub mod problem;
+mod product_view;
 pub mod proxy;
 mod refusal;
 pub mod room_message_view;
@@ -49,6 +51,8 @@ pub use health::{Dependency, Health, Readiness};
 pub use home::{FrontPage, Home};
 pub use openapi::openapi_json;
 pub use proxy::{InvalidNetwork, Network, TrustedProxies};
+pub use routes::admin_ledger::Auditor;
+pub use routes::payment::{Handshake, Till};
 pub use settings::{ApiSettings, SocketSettings};
 pub use ws::Gateway;
 
@@ -61,9 +65,9 @@ use crate::problem::{Problem, Slug};
 use crate::room_message_view::Cast;
 use crate::routes::user::FreeCharacters;
 use crate::routes::{
-    admin_rooms, billing, blocks, characters, events, gateway, home as front_page, knowledge, message_marks,
-    messages, operations, reports, room_bans, room_members, room_messages, rooms, sessions, sign_in,
-    sign_ins, squads, user,
+    admin_ledger, admin_orders, admin_rooms, billing, blocks, characters, events, gateway,
+    home as front_page, knowledge, message_marks, messages, operations, orders, payment, reports, room_bans,
+    room_members, room_messages, room_pool, rooms, sessions, sign_in, sign_ins, spending, squads, user,
 };
 use crate::ws::Shard;
 
@@ -84,6 +88,15 @@ impl Together {
     }
 }
 
+/// Doors for payments that are open where they are set up.
+#[derive(Clone)]
+pub struct PaymentDoors {
+    /// The proof of WeChat's push address.
+    pub handshake: Handshake,
+    /// The sandbox's page.
+    pub till: Till,
+}
+
 /// What the handlers call.
 #[derive(Clone)]
 pub struct Services {
@@ -93,6 +106,12 @@ pub struct Services {
     pub requests: Arc<dyn auth::ports::RateLimiter>,
     /// What is paid for.
     pub billing: Arc<::billing::BillingService>,
+    /// What is bought.
+    pub orders: Arc<::billing::OrderService>,
+    /// What only some deployments have, for payments.
+    pub payment: PaymentDoors,
+    /// What operators did.
+    pub auditor: Auditor,
     /// What is said.
     pub chat: Arc<chat::ChatService>,
     /// Who there is to talk to.
@@ -148,6 +167,10 @@ pub fn app(
         .app_data(Data::new(FreeCharacters(services.characters.free().len())))
         .app_data(Data::from(Arc::clone(&services.auth)))
         .app_data(Data::from(Arc::clone(&services.billing)))
+        .app_data(Data::from(Arc::clone(&services.orders)))
+        .app_data(Data::new(services.payment.handshake.clone()))
+        .app_data(Data::new(services.payment.till.clone()))
+        .app_data(Data::new(services.auditor.clone()))
         .app_data(Data::from(Arc::clone(&services.chat)))
         .app_data(Data::from(Arc::clone(&services.characters)))
         .app_data(Data::from(Arc::clone(&services.library)))
@@ -180,6 +203,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(user::update_profile)
         .service(user::get_balance);
     room_routes(config);
+    money_routes(config);
     config
         .service(sessions::create_session)
         .service(sessions::list_sessions)
@@ -197,8 +221,6 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(sign_ins::list_login_logs)
         .service(sign_ins::list_sign_ins)
         .service(sign_ins::revoke_sign_in)
-        .service(billing::list_transactions)
-        .service(billing::list_models)
         .service(characters::list_characters)
         .service(characters::get_character)
         .service(knowledge::search)
@@ -209,6 +231,36 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(operations::readyz)
         .service(operations::render_metrics)
         .service(operations::openapi_document);
+}
+
+fn money_routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(spending::consume)
+        .service(spending::set_day_limit)
+        .service(spending::estimate)
+        .service(spending::statement)
+        .service(billing::list_transactions)
+        .service(billing::list_models)
+        .service(orders::recharge)
+        .service(orders::list_products)
+        .service(orders::create_order)
+        .service(orders::list_orders)
+        .service(orders::get_order)
+        .service(orders::cancel_order)
+        .service(orders::request_refund)
+        .service(payment::payment_callback)
+        .service(payment::wechat_handshake)
+        .service(payment::wechat_push)
+        .service(payment::sandbox_page)
+        .service(payment::sandbox_pay)
+        .service(admin_orders::refund_order)
+        .service(admin_orders::list_all_orders)
+        .service(admin_orders::list_refund_requests)
+        .service(admin_orders::put_coupon)
+        .service(admin_ledger::adjust_ledger)
+        .service(admin_ledger::freeze_account)
+        .service(admin_ledger::unfreeze_account)
+        .service(admin_ledger::list_audit);
 }
 
 fn room_routes(config: &mut ServiceConfig<'_>) {
@@ -230,6 +282,8 @@ fn room_routes(config: &mut ServiceConfig<'_>) {
         .service(room_members::join_room)
         .service(room_members::leave_room)
         .service(room_members::invite_to_room)
+        .service(room_pool::show_pool)
+        .service(room_pool::fund_pool)
         .service(room_members::list_members)
         .service(room_members::remove_member)
         .service(room_members::mute_member)

@@ -112,7 +112,7 @@ const ABOUT: &str = "与国学大师和十六型角色对话的服务端。所�
 `{code, message, data, requestId}`；出错时多一个给程序看的 `error`。时间是毫秒整数，编号是字符串，\
 金额的单位是点（1 点 = 百万分之一元）或分。";
 
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 14] = [
     ("登录", "注册、登录、令牌和登录记录"),
     ("用户", "资料和余额"),
     ("会话", "一个人和一个角色的对话"),
@@ -122,7 +122,8 @@ const TAGS: [(&str, &str); 13] = [
     ("首页", "卡片和轮播图"),
     ("网关", "供其他程序直接问模型"),
     ("运营", "只有运营者可以调用的"),
-    ("账单", "流水、模型与价格"),
+    ("账单", "充值、下单、消费、流水、模型与价格"),
+    ("支付回调", "支付方调用的，格式由支付方定"),
     ("角色", "国学大师和十六型角色"),
     ("典籍", "查原文"),
     ("运维", "探针、指标和本文档"),
@@ -235,11 +236,28 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "readyz" => &[Slug::Unavailable],
         "change_password" => &[Slug::InvalidCredentials],
         "create_session" | "create_room" | "create_squad" => &[Slug::NotFound, Slug::IdempotencyConflict],
-        "search" => &[Slug::NotFound],
+        "show_pool" => &[Slug::MembershipRequired],
+        "fund_pool" => &[Slug::MembershipRequired, Slug::InsufficientBalance, Slug::IdempotencyConflict],
+        "search" | "estimate" => &[Slug::NotFound],
         "join_room" => &[Slug::Forbidden, Slug::LevelRequired],
-        "edit_room" | "edit_room_settings" | "close_room" | "leave_room" | "invite_to_room"
-        | "get_invitation" | "remove_member" | "mute_member" | "change_member" | "list_bans" | "lift_ban"
-        | "list_turns" | "list_reports" | "conclude_report" => &[Slug::Forbidden],
+        "edit_room"
+        | "edit_room_settings"
+        | "close_room"
+        | "leave_room"
+        | "invite_to_room"
+        | "get_invitation"
+        | "remove_member"
+        | "mute_member"
+        | "change_member"
+        | "list_bans"
+        | "lift_ban"
+        | "list_turns"
+        | "list_reports"
+        | "conclude_report"
+        | "list_all_orders"
+        | "list_refund_requests"
+        | "put_coupon"
+        | "list_audit" => &[Slug::Forbidden],
         "announce_in_room" => &[Slug::Forbidden, Slug::IdempotencyConflict],
         "block_user" => &[Slug::Forbidden, Slug::ValidationFailed],
         "report_message" => &[Slug::MembershipRequired, Slug::Forbidden],
@@ -249,6 +267,22 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "list_events" | "list_room_events" => {
             &[Slug::MembershipRequired, Slug::Forbidden, Slug::TooManyStreams]
         }
+        "consume" => &[Slug::InsufficientBalance, Slug::AccountFrozen, Slug::IdempotencyConflict],
+        "recharge" | "create_order" => &[
+            Slug::NotFound,
+            Slug::Forbidden,
+            Slug::WechatLoginRequired,
+            Slug::IdempotencyConflict,
+            Slug::SoldOut,
+            Slug::AlreadyOwned,
+        ],
+        "cancel_order" => &[Slug::OrderPaid],
+        "request_refund" => &[Slug::NotRefundable],
+        "refund_order" => &[Slug::Forbidden, Slug::NotRefundable, Slug::IdempotencyConflict],
+        "adjust_ledger" => {
+            &[Slug::Forbidden, Slug::NotFound, Slug::InsufficientBalance, Slug::IdempotencyConflict]
+        }
+        "freeze_account" | "unfreeze_account" => &[Slug::Forbidden, Slug::NotFound],
         "recall_message" => &[Slug::Forbidden, Slug::RecallWindowClosed],
         "say_in_room" => &[Slug::MembershipRequired, Slug::Forbidden, Slug::IdempotencyConflict],
         "ask_squad" => &[Slug::InsufficientBalance, Slug::IdempotencyConflict, Slug::TooManyStreams],

@@ -58,6 +58,8 @@ registry! {
     InsufficientBalance "insufficient_balance" PAYMENT_REQUIRED "余额不足，请先充值" "The balance is too low: recharge first.";
     Forbidden "forbidden" FORBIDDEN "没有权限" "You may not do this.";
     MembershipRequired "membership_required" FORBIDDEN "请先加入聊天室" "Join the room first.";
+    AccountFrozen "account_frozen" FORBIDDEN "账户已冻结，请联系客服" "The account is frozen: please contact support.";
+    WechatLoginRequired "wechat_login_required" FORBIDDEN "请重新用微信登录后再支付" "Sign in by WeChat again before paying.";
     CharacterLocked "character_locked" FORBIDDEN "这个角色尚未解锁" "This character is locked.";
     LevelRequired "level_required" FORBIDDEN "等级不够，还不能加入这个聊天室" "Your level is too low to join this room.";
     NotFound "not_found" NOT_FOUND "没有找到" "There is no such thing.";
@@ -67,6 +69,10 @@ registry! {
     IdempotencyInProgress "idempotency_in_progress" CONFLICT "同一个请求正在处理，请稍后再试" "The same request is being worked on: try again shortly.";
     ReplyInProgress "reply_in_progress" CONFLICT "上一条回复还没有结束" "The last reply has not ended yet.";
     RecallWindowClosed "recall_window_closed" CONFLICT "已超过可撤回的时间" "It is too late to recall this.";
+    SoldOut "sold_out" CONFLICT "已售罄" "It is sold out.";
+    AlreadyOwned "already_owned" CONFLICT "已经拥有，无需再买" "It is yours already.";
+    OrderPaid "order_paid" CONFLICT "订单已支付，不能取消" "The order is paid and cannot be cancelled.";
+    NotRefundable "not_refundable" CONFLICT "这笔订单现在没有可退的金额" "Nothing of this order can be refunded now.";
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "请求体太大" "The body is too large.";
     ValidationFailed "validation_failed" UNPROCESSABLE_ENTITY "请求内容不符合要求" "The request has fields that cannot be taken.";
     RateLimited "rate_limited" TOO_MANY_REQUESTS "请求过于频繁，请稍后再试" "Too many requests: try again later.";

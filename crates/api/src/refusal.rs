@@ -3,7 +3,7 @@
 
 use actix_web::http::StatusCode;
 use auth::AuthError;
-use billing::BillingError;
+use billing::{BillingError, CouponRefusal, OrderError, QuoteRefusal};
 use chat::error::Forbidden;
 use chat::{ChatError, ContentError, Field, IDEMPOTENCY_KEY_CHARS_MAX, InvalidKey};
 use rag::{InvalidQuery, RagError};
@@ -45,6 +45,42 @@ impl From<BillingError> for Problem {
             BillingError::Overflow(error) => Self::internal(error),
             BillingError::Port(error) => error.into(),
         }
+    }
+}
+
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::NotFound | OrderError::NoProduct | OrderError::NoCoupon => Self::not_found(),
+            OrderError::NoChannel | OrderError::FixedPrice => Self::field("channel", Rule::Value),
+            OrderError::Amount | OrderError::RefundTooMuch { .. } => Self::field("amountFen", Rule::Value),
+            OrderError::Quote(refusal) => quote_refused(refusal),
+            OrderError::SoldOut => Self::new(Slug::SoldOut),
+            OrderError::CouponUsed => Self::field("couponId", Rule::Value),
+            OrderError::AlreadyOwned => Self::new(Slug::AlreadyOwned),
+            OrderError::Conflict => Self::new(Slug::IdempotencyConflict),
+            OrderError::LoginNeeded => Self::new(Slug::WechatLoginRequired),
+            OrderError::ProviderRefuses(code) => Self::new(Slug::Unavailable).because(code),
+            OrderError::Paid => Self::new(Slug::OrderPaid),
+            OrderError::NotRefundable => Self::new(Slug::NotRefundable),
+            OrderError::Overflow(error) => Self::internal(error),
+            OrderError::Port(error) => error.into(),
+        }
+    }
+}
+
+fn quote_refused(refusal: QuoteRefusal) -> Problem {
+    match refusal {
+        QuoteRefusal::Quantity { .. } | QuoteRefusal::Overflow(_) => Problem::field("quantity", Rule::Value),
+        // An offer that is not open is not there.
+        QuoteRefusal::NotOpen => Problem::not_found(),
+        QuoteRefusal::MembersOnly => Problem::new(Slug::Forbidden),
+        QuoteRefusal::Coupon(
+            CouponRefusal::NotValid
+            | CouponRefusal::OtherProduct
+            | CouponRefusal::TooSmall
+            | CouponRefusal::Overflow(_),
+        ) => Problem::field("couponId", Rule::Value),
     }
 }
 

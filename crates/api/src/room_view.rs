@@ -52,7 +52,7 @@ pub(crate) struct RoomSettingsView<'a> {
     /// 没有提到角色时谁来回答：`natural`、`list`、`pooled` 或 `manual`。
     #[schema(value_type = String, example = "natural")]
     turn_strategy: TurnStrategy,
-    /// 谁付费：`speaker` 发言者，`owner` 房主。
+    /// 谁付费：`speaker` 发言者，`owner` 房主，`pool` 公共账户。
     #[schema(value_type = String, example = "speaker")]
     payer: PayerRule,
     /// 暂时不说话的角色。
@@ -277,7 +277,7 @@ pub(crate) struct SettingsChange {
     /// 没有提到角色时谁来回答：`natural`、`list`、`pooled` 或 `manual`。
     #[schema(value_type = Option<String>, example = "natural")]
     turn_strategy: Option<TurnStrategy>,
-    /// 谁付费：`speaker` 发言者，`owner` 房主。
+    /// 谁付费：`speaker` 发言者，`owner` 房主，`pool` 公共账户。
     #[schema(value_type = Option<String>, example = "speaker")]
     payer: Option<PayerRule>,
     /// 暂时不说话的角色。
@@ -287,10 +287,6 @@ pub(crate) struct SettingsChange {
 impl SettingsChange {
     /// The settings with this change.
     pub(crate) fn apply(self, settings: RoomSettings) -> Result<RoomSettings, Problem> {
-        if self.payer == Some(PayerRule::Pool) {
-            // Nobody can fill a pool yet.
-            return Err(Problem::field("payer", Rule::Value));
-        }
         let muted = self.muted_characters.map(|ids| {
             let parse =
                 |id: &String| id.parse().map_err(|_invalid| Problem::field("mutedCharacters", Rule::Format));

@@ -10,6 +10,7 @@
 //! [`session::RECHECK_MS`] where the announcement does not arrive. A ban is read from the truth, never from a
 //! cache.
 
+mod audit;
 mod cached_user_store;
 mod caller;
 mod email;
@@ -27,6 +28,7 @@ pub mod session;
 mod token;
 mod user;
 
+pub use audit::{Audit, AuditEntry, AuditEntryId};
 pub use cached_user_store::CachedUserStore;
 pub use caller::Caller;
 pub use email::Email;

@@ -9,5 +9,6 @@ pub use crypto::{NONCE_BYTES, PasswordHasher, SALT_BYTES, Sealer, TokenSigner, V
 pub use identity::{IdentityOutcome, IdentityProvider};
 pub use live::{RateLimiter, RevocationFeed, RevocationSignal};
 pub use store::{
-    AccountKey, CreateOutcome, LoginLog, LoginTouch, NewUser, Rotation, SessionStore, SessionSweep, UserStore,
+    AccountKey, AuditLog, CreateOutcome, LoginLog, LoginTouch, NewUser, Rotation, SessionStore, SessionSweep,
+    UserStore,
 };

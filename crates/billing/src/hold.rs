@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use kernel::{Credits, Id, MessageId, MoneyOverflow, Tariff, Timestamp, TokenUsage, UserId};
+use kernel::{Credits, Id, MessageId, MoneyOverflow, Tariff, Timestamp, TokenUsage};
 
+use crate::account::Owner;
 use crate::transfer::UnknownKind;
 
 /// Kind of a running server process.
@@ -18,7 +19,7 @@ pub struct HoldRequest {
     /// The reply, which names the hold.
     pub message_id: MessageId,
     /// Who pays.
-    pub user: UserId,
+    pub payer: Owner,
     /// The model's alias, which has a price.
     pub model_alias: String,
     /// Upper bound of the prompt's tokens.
@@ -135,6 +136,8 @@ pub struct Hold {
     pub request: HoldRequest,
     /// The prices at that time, which its settlement goes by.
     pub tariff: Tariff,
+    /// Which prices those were, as [`crate::Price::id`] names them.
+    pub price_id: String,
     /// What is set aside.
     pub amount: Credits,
     /// The output tokens that the amount pays for.
@@ -163,6 +166,18 @@ pub enum HoldOutcome {
     },
     /// The message's id names a hold that was asked for otherwise; nothing changed.
     Conflict,
+    /// The payer's account is frozen: nothing is held.
+    Frozen {
+        /// What the least answer needs.
+        needed: Credits,
+    },
+    /// The payer's limit for the day does not allow the least answer: nothing is held.
+    CapReached {
+        /// What it still allows.
+        left: Credits,
+        /// What the least answer needs.
+        needed: Credits,
+    },
 }
 
 /// The charge for an ended reply.
@@ -174,6 +189,8 @@ pub struct Charge {
     pub tokens: TokenUsage,
     /// Their price, as the payer saw it.
     pub credits: Credits,
+    /// Whether we counted the tokens ourselves, since the provider had not.
+    pub is_estimated: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -208,7 +225,7 @@ mod tests {
     fn request(prompt: u32, wanted: u32, min: u32) -> HoldRequest {
         HoldRequest {
             message_id: Id::from_uuid(uuid::Uuid::from_u128(1)),
-            user: Id::from_uuid(uuid::Uuid::from_u128(2)),
+            payer: Owner::User(Id::from_uuid(uuid::Uuid::from_u128(2))),
             model_alias: "deepseek-flash".into(),
             prompt_tokens_max: prompt,
             output_tokens_wanted: wanted,
@@ -278,7 +295,8 @@ mod tests {
     fn charge(credits: i64, completion: u32) -> Charge {
         let tokens = TokenUsage { completion, ..TokenUsage::default() };
         let message_id = Id::from_uuid(uuid::Uuid::from_u128(1));
-        Charge { message_id, tokens, credits: Credits::new(credits), at: Timestamp::from_millis(0) }
+        let credits = Credits::new(credits);
+        Charge { message_id, tokens, credits, is_estimated: false, at: Timestamp::from_millis(0) }
     }
 
     fn split(charge: &Charge, limit: i64) -> (i64, i64) {

@@ -16,19 +16,50 @@
 //! negative; a hold has at most one settlement; a person's transfers are numbered without a gap.
 
 pub mod account;
+pub mod calendar;
+pub mod coupon;
+pub mod discrepancy;
+pub mod entitlement;
 pub mod error;
 pub mod hold;
+pub mod journal;
+pub mod lot;
+pub mod order;
+pub mod order_service;
+pub mod payment;
 pub mod ports;
+pub mod posting;
 pub mod price;
+pub mod product;
+pub mod refund;
 pub mod report;
 pub mod service;
+pub mod trade_no;
 pub mod transfer;
 
-pub use account::{AccountId, InvalidAccount, SystemAccount, Wallet};
+pub use account::{AccountId, Book, InvalidAccount, Owner, PoolId, SystemAccount, Wallet};
+pub use calendar::{Calendar, Day, Tier};
+pub use coupon::{Coupon, CouponCode, CouponRefusal, Discount};
+pub use discrepancy::{Discrepancy, DiscrepancyKind};
+pub use entitlement::{Entitlement, EntitlementId, EntitlementSource, Subject};
 pub use error::BillingError;
 pub use hold::{Charge, Hold, HoldOutcome, HoldRequest, HoldState, Instance, InstanceId, Offer, Split};
-pub use ports::{Ledger, Opening, Renewal, ReserveOutcome, SettleOutcome, Settlement, VoidOutcome};
+pub use lot::{Lot, LotId, LotSource};
+pub use order::{Order, OrderEvent, OrderId, OrderState, Step, TradeNo};
+pub use order_service::{
+    NoticeAnswer, NoticeResult, OrderError, OrderPorts, OrderRequest, OrderService, OrderSettings, Placed,
+    RefundAsk, Refunded, Wanted,
+};
+pub use payment::{
+    Channel, Payment, PaymentNotice, PaymentParameters, PaymentStatus, Refund, RefundId, RefundStatus,
+};
+pub use ports::{
+    Cashier, EntitlementStore, Ledger, Opening, OrderStore, Payers, PaymentGateway, RefundStore, Renewal,
+    ReserveOutcome, SettleOutcome, Settlement, VoidOutcome,
+};
+pub use posting::{Credit, CreditOutcome, Debit, DebitOutcome, Posted, Standing, StandingChange};
 pub use price::{Price, PriceError, PriceTable};
+pub use product::{Catalog, Content, Product, ProductId, ProductKind, Purchase, Quote, QuoteRefusal};
 pub use report::{Check, Finding, LedgerReport};
-pub use service::{Balance, BillingService, BillingSettings};
+pub use service::{Balance, BillingPorts, BillingService, BillingSettings, Spending};
 pub use transfer::{Transaction, TransactionKind, Transfer, TransferId, TransferKind, UnknownKind};

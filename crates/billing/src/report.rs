@@ -20,11 +20,25 @@ pub enum Check {
     /// A settled hold has one transfer of exactly its charge, or none where nothing was charged, and no other
     /// hold has any.
     OneSettlement,
+    /// A wallet's available and held are the free and the held parts of its lots.
+    LotsAreWallet,
+    /// What remains of a lot is what it was and what its transfers changed of it.
+    LotIsFold,
+    /// A lot is as large as the transfer that made it.
+    LotHasOrigin,
+    /// What lots hold is what open holds set aside of them, and together it is the holds' amounts.
+    HoldsAreLots,
+    /// A settled hold's cost is its tokens by its own prices, and the house paid what the payer did not.
+    CostIsUsage,
+    /// Both sides of a transfer are accounts of its book.
+    OneBook,
+    /// Nothing is on its way between two wallets.
+    NothingInTransit,
 }
 
 impl Check {
     /// Every rule, in the order of the report.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self::SumIsZero,
         Self::WalletIsFold,
         Self::BalanceChain,
@@ -32,6 +46,13 @@ impl Check {
         Self::HeldIsHolds,
         Self::NotNegative,
         Self::OneSettlement,
+        Self::LotsAreWallet,
+        Self::LotIsFold,
+        Self::LotHasOrigin,
+        Self::HoldsAreLots,
+        Self::CostIsUsage,
+        Self::OneBook,
+        Self::NothingInTransit,
     ];
 
     /// Its name, as printed.
@@ -44,6 +65,13 @@ impl Check {
             Self::HeldIsHolds => "held_is_holds",
             Self::NotNegative => "not_negative",
             Self::OneSettlement => "one_settlement",
+            Self::LotsAreWallet => "lots_are_wallet",
+            Self::LotIsFold => "lot_is_fold",
+            Self::LotHasOrigin => "lot_has_origin",
+            Self::HoldsAreLots => "holds_are_lots",
+            Self::CostIsUsage => "cost_is_usage",
+            Self::OneBook => "one_book",
+            Self::NothingInTransit => "nothing_in_transit",
         }
     }
 }

@@ -7,6 +7,9 @@ use kernel::{Credits, Id, MessageId, Timestamp};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::calendar::Day;
+use crate::lot::LotId;
+
 /// Kind of a transfer between two accounts.
 pub enum Transfer {}
 
@@ -26,11 +29,14 @@ pub enum TransferKind {
     Refund,
     /// Bought.
     Recharge,
+    /// Not used in time.
+    Expire,
 }
 
 impl TransferKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Grant, Self::Consume, Self::Adjust, Self::Refund, Self::Recharge];
+    pub const ALL: [Self; 6] =
+        [Self::Grant, Self::Consume, Self::Adjust, Self::Refund, Self::Recharge, Self::Expire];
 
     /// Its name, as stored and shown.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +46,7 @@ impl TransferKind {
             Self::Adjust => "adjust",
             Self::Refund => "refund",
             Self::Recharge => "recharge",
+            Self::Expire => "expire",
         }
     }
 }
@@ -110,6 +117,16 @@ pub struct Transaction {
 /// The key under which the one welcome grant of a person is posted.
 pub fn welcome_key(user: kernel::UserId) -> String {
     format!("welcome:{user}")
+}
+
+/// The key under which a day's free credits of a person are posted.
+pub fn free_key(user: kernel::UserId, day: Day) -> String {
+    format!("free:{user}:{}", day.date())
+}
+
+/// The key under which the rest of a lot ends. What was held then may end later, with less remaining.
+pub fn expire_key(lot: LotId, remaining: Credits) -> String {
+    format!("expire:{lot}:{remaining}")
 }
 
 /// The key under which the one settlement of a reply is posted.

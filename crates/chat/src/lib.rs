@@ -50,8 +50,8 @@ pub use local_first::{Lane, LocalFirstBroadcaster, LocalFirstBuffer, local_first
 pub use message::{Author, Citation, EndReason, Failure, Message, MessageStatus, MessageUsage};
 pub use report::{Report, ReportCase, ReportId, ReportState, ReportSubject, Ruling, Verdict};
 pub use room::{
-    Member, MemberAction, MemberState, ModerationLevel, PayerRule, Role, Room, RoomProfile, RoomSettings,
-    RoomStatistics, SkillBonus, Standing, TurnStrategy, UserCard,
+    Member, MemberAction, MemberState, ModerationLevel, Payer, PayerRule, Role, Room, RoomProfile,
+    RoomSettings, RoomStatistics, SkillBonus, Standing, TurnStrategy, UserCard,
 };
 pub use service::{
     Actor, Asked, ChatPorts, ChatRuntime, ChatService, ChatSettings, Completion, CompletionEvent, Created,

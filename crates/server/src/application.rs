@@ -15,7 +15,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::compose::{self, Composition, Foundation};
+use crate::compose::{self, Composition, Foundation, Gateways};
 use crate::config::{Config, Profile};
 use crate::system::{OsEntropy, SystemClock, TrackedTasks};
 use crate::worker::Worker;
@@ -38,6 +38,8 @@ pub struct Hooks {
     pub clock: Option<Arc<dyn Clock>>,
     /// Randomness.
     pub entropy: Option<Arc<dyn Entropy>>,
+    /// Providers of payment.
+    pub gateways: Option<Gateways>,
     /// Leaves the worker to be driven step by step through [`Application::worker`].
     pub without_worker: bool,
 }
@@ -75,7 +77,8 @@ impl Application {
             None => Arc::<SystemClock>::clone(&system_clock),
         };
         let entropy = hooks.entropy.unwrap_or_else(|| Arc::new(OsEntropy));
-        let foundation = foundation(&config, (clock, entropy), tasks.clone(), stopping.clone())?;
+        let mut foundation = foundation(&config, (clock, entropy), tasks.clone(), stopping.clone())?;
+        foundation.gateways = hooks.gateways;
         let composition = compose::compose(&config, foundation).await?;
         let addr = listener.local_addr()?;
         let settings = settings(&config)?;
@@ -258,6 +261,7 @@ fn foundation(
         tasks: Arc::new(tasks),
         stopping,
         metrics: Arc::new(move || metrics.render()),
+        gateways: None,
     })
 }
 

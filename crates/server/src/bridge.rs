@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth::{AuthError, AuthService, RateRule};
-use billing::{BillingError, BillingService, Charge, HoldOutcome, HoldRequest, HoldState};
+use billing::{
+    BillingError, BillingService, Charge, HoldOutcome, HoldRequest, HoldState, Owner, SettleOutcome,
+};
 use chat::ports::{
     Admission, Knowledge, Levels, Meter, People, Persona, Personas, Reservation, Reserved, Retrieved,
     Settlement, Throttle,
 };
-use chat::{CharacterId, ConversationId, UserCard};
+use chat::{CharacterId, ConversationId, Payer, UserCard};
 use futures::{StreamExt, TryStreamExt, stream};
-use kernel::{MessageId, PageRequest, PortError, Timestamp, UserId};
+use kernel::{Credits, MessageId, PageRequest, PortError, Timestamp, TokenUsage, UserId};
 use mbti_roles::{CharacterFilter, CharacterService, SquadCharacter, affinity, speaker};
 use rag::{Hit, LibraryService, RagError, SearchQuery};
 
@@ -25,7 +27,7 @@ impl Meter for BillingMeter {
     async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, PortError> {
         let request = HoldRequest {
             message_id: reservation.message_id,
-            user: reservation.payer,
+            payer: owner(&reservation.payer)?,
             model_alias: reservation.model_alias.clone(),
             prompt_tokens_max: reservation.prompt_tokens_max,
             output_tokens_wanted: reservation.output_tokens_wanted,
@@ -40,9 +42,12 @@ impl Meter for BillingMeter {
                     output_tokens_max: hold.output_tokens_max,
                 })
             }
-            HoldOutcome::Insufficient { available, needed } => {
+            // To chat all of these say the same: so much may be spent, and it is not enough.
+            HoldOutcome::Insufficient { available, needed }
+            | HoldOutcome::CapReached { left: available, needed } => {
                 Ok(Reserved::Insufficient { available, needed })
             }
+            HoldOutcome::Frozen { needed } => Ok(Reserved::Insufficient { available: Credits::ZERO, needed }),
             HoldOutcome::Held(_) | HoldOutcome::Replayed(_) | HoldOutcome::Conflict => {
                 Err(PortError::rejected("billing", "the message's hold is used up"))
             }
@@ -54,14 +59,38 @@ impl Meter for BillingMeter {
             message_id: settlement.message_id,
             tokens: settlement.tokens,
             credits: settlement.credits,
+            is_estimated: false,
             at: settlement.at,
         };
-        self.0.settle(charge).await.map(|_outcome| ()).map_err(billing_failure)
+        let outcome = self.0.settle(charge).await.map_err(billing_failure)?;
+        if let SettleOutcome::Settled { charged, lost, .. } = outcome {
+            count("billing_charged_credits_total", charged);
+            count("billing_lost_credits_total", lost);
+        }
+        Ok(())
     }
 
     async fn void(&self, message_id: MessageId, at: Timestamp) -> Result<(), PortError> {
         self.0.void(message_id, at).await.map(|_outcome| ()).map_err(billing_failure)
     }
+
+    fn progress(&self, message_id: MessageId, tokens: TokenUsage) {
+        self.0.progress(message_id, tokens);
+    }
+}
+
+fn count(name: &'static str, amount: Credits) {
+    metrics::counter!(name).increment(u64::try_from(amount.get()).unwrap_or_default());
+}
+
+/// A room's pool has the room's id.
+fn owner(payer: &Payer) -> Result<Owner, PortError> {
+    Ok(match payer {
+        Payer::User(user) => Owner::User(*user),
+        Payer::Pool(room) => {
+            Owner::Pool(room.as_str().parse().map_err(|error| PortError::rejected("billing", error))?)
+        }
+    })
 }
 
 fn billing_failure(error: BillingError) -> PortError {

@@ -5,6 +5,7 @@ mod healthcheck;
 mod ledger;
 mod migrate;
 mod output;
+mod payment;
 mod serve;
 mod settings;
 mod user;
@@ -74,6 +75,9 @@ enum Command {
     /// Look at the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Look at orders and payments.
+    #[command(subcommand)]
+    Payment(PaymentCommand),
     /// People's accounts.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -95,6 +99,18 @@ enum ConfigCommand {
 enum LedgerCommand {
     /// Add the whole ledger up; fails if a sum is off.
     Check(Form),
+}
+
+#[derive(Debug, Subcommand)]
+enum PaymentCommand {
+    /// Compare orders, books and providers; fails if anything differs.
+    Reconcile {
+        /// Deliver what is paid at the provider and not here.
+        #[arg(long)]
+        deliver: bool,
+        #[command(flatten)]
+        form: Form,
+    },
 }
 
 /// How the answer looks.
@@ -132,6 +148,9 @@ impl Cli {
             Command::Doctor(form) => with_config(&sources, |config| doctor::run(config, form)),
             Command::Ledger(LedgerCommand::Check(form)) => {
                 with_config(&sources, |config| ledger::check(config, form))
+            }
+            Command::Payment(PaymentCommand::Reconcile { deliver, form }) => {
+                with_config(&sources, |config| payment::reconcile(config, deliver, form))
             }
             Command::User(command) => with_config(&sources, |config| user::run(config, command)),
             Command::Healthcheck => with_config(&sources, healthcheck::run),

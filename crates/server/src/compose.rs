@@ -8,24 +8,28 @@ mod console;
 mod examine;
 mod library;
 mod model;
+mod payment;
+mod prices;
 mod request_ids;
+mod shop;
 mod sign_in;
 mod stores;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_memory::MemoryRateLimiter;
 use anyhow::Context;
-use api::{MetricsRenderer, Services, Stopping, Together};
+use api::{Auditor, Handshake, MetricsRenderer, PaymentDoors, Services, Stopping, Till, Together};
 use auth::{AuthService, RateRule};
-use billing::{BillingService, BillingSettings, Price, PriceTable};
+use billing::{BillingPorts, BillingService, BillingSettings, Channel, OrderService, PaymentGateway};
 use chat::ports::Personas;
 use chat::{
     ChatPorts, ChatRuntime, ChatService, ChatSettings, DEFAULT_ALIAS, InstanceId, ModelCatalog, ModelLimits,
 };
 use futures::FutureExt;
-use kernel::{Clock, Credits, Entropy, Id, Ids, Tariff, Tasks};
+use kernel::{Clock, Credits, Entropy, Id, Ids, Tasks};
 use mbti_roles::{CharacterBook, CharacterService};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +46,8 @@ use crate::worker::Worker;
 
 pub use console::{Books, Console};
 pub use examine::{Finding, examine};
+pub use payment::Payments;
+pub use shop::Shop;
 
 use bus::Bus;
 use stores::Stores;
@@ -58,6 +64,9 @@ const COUNTED_PEOPLE: usize = 50_000;
 /// A command that adds a whole ledger up may take longer than a request.
 const STATEMENT_OF_A_LOOK: Duration = Duration::from_mins(10);
 
+/// Providers of payment, by channel.
+pub type Gateways = BTreeMap<Channel, Arc<dyn PaymentGateway>>;
+
 /// What every part stands on.
 pub struct Foundation {
     /// Time.
@@ -72,6 +81,8 @@ pub struct Foundation {
     pub stopping: CancellationToken,
     /// Metrics as text.
     pub metrics: MetricsRenderer,
+    /// Providers of payment that a test puts in the place of the configured ones.
+    pub gateways: Option<Gateways>,
 }
 
 /// The whole server but its HTTP side.
@@ -119,10 +130,15 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
     let checks = [stores.check(), model::check(Arc::clone(&model))].into_iter().chain(bus.check()).collect();
     let health = Checks::new(checks, on.stopping.clone(), Arc::clone(&on.clock));
 
+    let payments = payment::open(config, &on, &secrets.refresh_secret)?;
     let auth = Arc::new(sign_in::service(config, &on, &ids, secrets, &stores, &bus)?);
-    let billing = Arc::new(billing_service(config, &on.clock, &ids, instance, &stores)?);
+    let books = stores.books(&ids);
+    let billing = Arc::new(billing_service(config, &on.clock, &ids, instance, books.clone())?);
     let characters =
         Arc::new(CharacterService::new(CharacterBook::built_in().context("built-in characters")?));
+    let (cashier, gateways) = (books.cashier, payments.gateways);
+    let parts = shop::Parts { clock: &on.clock, ids: &ids, stores: &stores, cashier, auth: &auth, gateways };
+    let orders = Arc::new(shop::orders(config, &characters, parts).await?);
     let library = Arc::new(library);
     let personas: Arc<dyn Personas> = Arc::new(CharacterPersonas(Arc::clone(&characters)));
     let rooms =
@@ -148,20 +164,17 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         reports: stores.reports(),
         levels: Arc::new(FirstLevel),
     };
-    let runtime = ChatRuntime {
-        clock: Arc::clone(&on.clock),
-        ids: Arc::clone(&ids),
-        entropy: Arc::clone(&on.entropy),
-        tasks: Arc::clone(&on.tasks),
-    };
-    let chat = Arc::new(ChatService::new(ports, runtime, chat_settings(config, instance)));
+    let chat = Arc::new(ChatService::new(ports, runtime(&on, &ids), chat_settings(config, instance)));
     chat.ensure_rooms(&rooms).await.context("the public rooms")?;
-    let worker = worker(config, &on.clock, &chat, &billing, &auth);
+    let worker = worker(config, &on.clock, &chat, (&billing, &orders), &auth);
     let request_ids = request_ids::maker(&on.clock, &on.entropy);
     let services = Services {
         auth,
         requests: Arc::new(MemoryRateLimiter::new(COUNTED_PEOPLE)),
         billing,
+        orders,
+        payment: PaymentDoors { handshake: Handshake(payments.handshake), till: Till(payments.desk) },
+        auditor: Auditor { log: stores.audit_log(), ids, clock: Arc::clone(&on.clock) },
         chat,
         characters,
         library,
@@ -175,6 +188,15 @@ pub async fn compose(config: &Config, on: Foundation) -> anyhow::Result<Composit
         ids: request_ids,
     };
     Ok(Composition { services, worker, stores })
+}
+
+fn runtime(on: &Foundation, ids: &Arc<Ids>) -> ChatRuntime {
+    ChatRuntime {
+        clock: Arc::clone(&on.clock),
+        ids: Arc::clone(ids),
+        entropy: Arc::clone(&on.entropy),
+        tasks: Arc::clone(&on.tasks),
+    }
 }
 
 /// A token's end as a future that anybody may wait for.
@@ -197,12 +219,13 @@ fn worker(
     config: &Config,
     clock: &Arc<dyn Clock>,
     chat: &Arc<ChatService>,
-    billing: &Arc<BillingService>,
+    (billing, orders): (&Arc<BillingService>, &Arc<OrderService>),
     auth: &Arc<AuthService>,
 ) -> Worker {
     Worker {
         chat: Arc::clone(chat),
         billing: Arc::clone(billing),
+        orders: Arc::clone(orders),
         auth: Arc::clone(auth),
         clock: Arc::clone(clock),
         sweep_ms: i64::from(config.limits.sweep_seconds) * 1_000,
@@ -215,17 +238,18 @@ fn billing_service(
     clock: &Arc<dyn Clock>,
     ids: &Arc<Ids>,
     instance: InstanceId,
-    stores: &Stores,
+    books: BillingPorts,
 ) -> anyhow::Result<BillingService> {
-    let prices = aliases(config).map(|(name, alias)| Price {
-        alias: name.to_owned(),
-        tariff: Tariff { miss: alias.miss, hit: alias.hit, output: alias.output },
-    });
-    let prices = PriceTable::new(prices).context("model.aliases")?;
+    let prices = prices::table(config)?;
     // Chat and billing name the same process, each in its own words.
     let instance = Id::from_uuid(instance.as_uuid());
-    let settings = BillingSettings::new(Credits::new(config.billing.welcome_credits), instance);
-    Ok(BillingService::new(stores.ledger(), prices, Arc::clone(clock), Arc::clone(ids), settings))
+    let day_max = config.billing.daily_spend_max;
+    let settings = BillingSettings {
+        daily_credits: Credits::new(config.billing.daily_credits),
+        day_max: (day_max > 0).then(|| Credits::new(day_max)),
+        ..BillingSettings::new(Credits::new(config.billing.welcome_credits), instance)
+    };
+    Ok(BillingService::new(books, prices, Arc::clone(clock), Arc::clone(ids), settings))
 }
 
 fn chat_settings(config: &Config, instance: InstanceId) -> ChatSettings {

@@ -4,9 +4,11 @@
 //! profile. Here stand the types; `load` merges the layers, `check` refuses what cannot work, `print` shows
 //! the result. Nothing else in the workspace reads the environment.
 
+mod billing;
 mod check;
 mod load;
 mod origin;
+mod payment;
 mod print;
 
 use std::collections::BTreeMap;
@@ -16,8 +18,10 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
+pub use billing::Billing;
 pub use check::InvalidConfig;
 pub use load::{LoadError, Sources};
+pub use payment::{Payment, VirtualEnv};
 pub use print::Listing;
 
 /// The whole configuration. Its sections and keys are those of `config/default.toml`.
@@ -46,6 +50,8 @@ pub struct Config {
     pub wechat: Wechat,
     /// The ledger.
     pub billing: Billing,
+    /// Who takes the money.
+    pub payment: Payment,
     /// Labels of generated content.
     pub compliance: Compliance,
     /// Rates, counts, sizes and times.
@@ -197,9 +203,16 @@ pub struct Alias {
     pub hit: i64,
     /// Credits per million tokens of the answer.
     pub output: i64,
+    /// What these prices are at peak hours, in percent of themselves.
+    #[serde(default = "whole_percent")]
+    pub peak_percent: u32,
     /// Whether the model reasons first.
     #[serde(default)]
     pub thinking: Thinking,
+}
+
+const fn whole_percent() -> u32 {
+    100
 }
 
 /// What an endpoint is told about reasoning.
@@ -295,16 +308,6 @@ pub struct Wechat {
     pub base_url: String,
     /// Milliseconds.
     pub timeout_ms: u32,
-}
-
-/// `[billing]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Billing {
-    /// Credits (micro-yuan).
-    pub welcome_credits: i64,
-    /// Credits (micro-yuan).
-    pub daily_credits: i64,
 }
 
 /// `[compliance]`

@@ -4,12 +4,14 @@
 
 pub mod application;
 pub mod bridge;
+pub mod catalog;
 pub mod cli;
 pub mod compose;
 pub mod config;
 pub mod front_page;
 pub mod health;
 pub mod lifecycle;
+pub mod payers;
 pub mod rooms;
 pub mod secrets;
 pub mod system;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use auth::AuthService;
-use billing::BillingService;
+use billing::{BillingService, OrderService};
 use chat::ChatService;
 use futures::future::{FutureExt, select};
 use kernel::Clock;
@@ -20,6 +20,8 @@ const LEASE_RENEW_MS: i64 = 5_000;
 const CHECK_HEADS_MS: i64 = 1_000;
 /// Milliseconds between two looks at who is still here.
 const TEND_PRESENCE_MS: i64 = 5_000;
+/// Milliseconds between two checks of the whole ledger.
+const CHECK_LEDGER_MS: i64 = 3_600_000;
 
 /// The background work of an instance.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub struct Worker {
     pub chat: Arc<ChatService>,
     /// Holds.
     pub billing: Arc<BillingService>,
+    /// Orders.
+    pub orders: Arc<OrderService>,
     /// Sessions.
     pub auth: Arc<AuthService>,
     /// Time.
@@ -45,7 +49,8 @@ impl Worker {
         let sweeps = self.every(self.sweep_ms, async || self.sweep().await);
         let heads = self.every(CHECK_HEADS_MS, async || self.check_heads().await);
         let presence = self.every(TEND_PRESENCE_MS, async || self.tend_presence().await);
-        let work = futures::future::join4(leases, sweeps, heads, presence);
+        let ledger = self.every(CHECK_LEDGER_MS, async || self.check_ledger().await);
+        let work = futures::future::join5(leases, sweeps, heads, presence, ledger);
         select(std::pin::pin!(work), stop.cancelled().boxed()).await;
     }
 
@@ -67,7 +72,29 @@ impl Worker {
         if self.chat.trusts_leases() {
             note("billing", self.billing.sweep(now, self.sweep_rows).await);
         }
+        note("orders", self.orders.reconcile(now, self.sweep_rows).await);
+        note("refunds", self.orders.reconcile_refunds(now, self.sweep_rows).await);
         note("auth", self.auth.sweep(now, self.sweep_rows).await);
+        if let Ok(open) = self.billing.open_holds().await {
+            tell("billing_holds_open", usize::try_from(open.count).unwrap_or(usize::MAX));
+            let age_ms = open.oldest.map_or(0, |oldest| now.millis_since(oldest).max(0));
+            tell("billing_hold_oldest_seconds", usize::try_from(age_ms / 1_000).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// Adds the whole ledger up. What is off is for an operator: `jixia ledger check` shows it.
+    pub async fn check_ledger(&self) {
+        match self.billing.check().await {
+            Ok(report) => {
+                let imbalance = report.imbalance.unsigned_abs();
+                tell("ledger_imbalance", usize::try_from(imbalance).unwrap_or(usize::MAX));
+                tell("ledger_findings", report.rows.len());
+                if !report.ok {
+                    tracing::error!(ledger.findings = report.rows.len(), "the ledger does not add up");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the ledger was not checked; the next check does"),
+        }
     }
 
     /// One look at the heads of watched conversations.

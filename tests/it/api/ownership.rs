@@ -13,7 +13,7 @@ on_both_profiles! {
 }
 
 /// Every route that has an id, with the kind of id and a body that it takes.
-const ROUTES: [(&str, &str, &str); 42] = [
+const ROUTES: [(&str, &str, &str); 44] = [
     ("DELETE", "/api/auth/sessions/{id}", "sign_in"),
     ("GET", "/api/sessions/{id}", "session"),
     ("PATCH", "/api/sessions/{id}", "session"),
@@ -38,6 +38,8 @@ const ROUTES: [(&str, &str, &str); 42] = [
     ("POST", "/api/rooms/{id}/join", "room"),
     ("POST", "/api/rooms/{id}/leave", "room"),
     ("GET", "/api/rooms/{id}/invite", "room"),
+    ("GET", "/api/rooms/{id}/pool", "room"),
+    ("POST", "/api/rooms/{id}/pool", "room"),
     ("POST", "/api/rooms/{id}/invite", "room"),
     ("GET", "/api/rooms/{id}/bans", "room"),
     ("DELETE", "/api/rooms/{id}/bans/{userId}", "room"),
@@ -61,7 +63,8 @@ const ROUTES: [(&str, &str, &str); 42] = [
 async fn call(person: &Person, method: &str, path: &str) -> Answer {
     let method: Method = method.parse().expect("a method");
     let body: Value = json!({
-        "title": "夜谈", "content": "仁是什么？", "seq": 1, "seconds": 60, "role": "admin", "reason": "辱骂"
+        "title": "夜谈", "content": "仁是什么？", "seq": 1, "seconds": 60, "role": "admin", "reason": "辱骂", "amount": 1,
+        "idempotencyKey": "k"
     });
     let request = person.request(method.clone(), &path.replace("{userId}", &person.id));
     answer(if method == Method::GET { request } else { request.json(&body) }).await

@@ -13,6 +13,7 @@ on_both_profiles! {
     a_room_is_changed_by_who_keeps_order,
     a_public_room_is_changed_by_operators_only,
     a_wrong_setting_is_named,
+    a_pool_that_members_fill_pays_for_the_replies,
     a_closed_room_takes_no_more,
     rooms_are_filtered_sorted_and_paged,
     joined_rooms_are_part_of_the_profile,
@@ -138,7 +139,6 @@ async fn a_wrong_setting_is_named(profile: Profile) {
     let owner = app.person("owner").await;
     let path = format!("/api/rooms/{}/settings", owner.room(&[]).await);
     for (body, field, rule) in [
-        (json!({ "payer": "pool" }), "payer", "value"),
         (json!({ "payer": "nobody" }), "payer", "value"),
         (json!({ "turnStrategy": 3 }), "turnStrategy", "type"),
         (json!({ "mutedCharacters": ["孔子"] }), "mutedCharacters", "format"),
@@ -148,6 +148,37 @@ async fn a_wrong_setting_is_named(profile: Profile) {
     assert_eq!(owner.post("/api/rooms", &json!({ "name": " " })).await.invalid(), ("name", "blank"));
     assert_eq!(owner.get("/api/rooms?sort=best").await.invalid(), ("sort", "value"));
     assert_eq!(owner.get("/api/rooms?scope=mine").await.invalid(), ("scope", "value"));
+}
+
+async fn a_pool_that_members_fill_pays_for_the_replies(profile: Profile) {
+    let app = TestApp::start(profile).await;
+    let (owner, stranger) = (app.person("owner").await, app.person("stranger").await);
+    let room = owner.room(&["classics_kongzi"]).await;
+    let path = format!("/api/rooms/{room}/pool");
+    owner.patch(&format!("/api/rooms/{room}/settings"), &json!({ "payer": "pool" })).await.data();
+    let fill = json!({ "amount": 200_000, "idempotencyKey": "first" });
+    let filled = owner.post(&path, &fill).await;
+    assert_eq!(
+        (&filled.data()["balanceAfter"], &filled.data()["poolBalance"]),
+        (&json!(800_000), &json!(200_000))
+    );
+    let again = owner.post(&path, &fill).await;
+    assert_eq!(again.data()["transactionId"], filled.data()["transactionId"]);
+    let other = json!({ "amount": 1, "idempotencyKey": "first" });
+    assert_eq!(owner.post(&path, &other).await.error(), (409, "idempotency_conflict"));
+    assert_eq!(owner.post(&path, &json!({ "amount": 1 })).await.invalid(), ("idempotencyKey", "required"));
+    for amount in [json!(0), json!(-1)] {
+        let body = json!({ "amount": amount, "idempotencyKey": "k" });
+        assert_eq!(owner.post(&path, &body).await.invalid(), ("amount", "value"));
+    }
+    let much = json!({ "amount": 800_001, "idempotencyKey": "much" });
+    assert_eq!(owner.post(&path, &much).await.error(), (402, "insufficient_balance"));
+    assert_eq!(stranger.get(&path).await.error().0, 404);
+    owner.say(&room, "夫子，仁是什么？").await;
+    owner.events_until(&room, 0, "ai_end").await;
+    assert_eq!(owner.balance().await, (800_000, 0), "the pool pays");
+    let left = owner.get(&path).await.data()["poolBalance"].as_i64().expect("a balance");
+    assert!((1..200_000).contains(&left), "{left}");
 }
 
 async fn a_closed_room_takes_no_more(profile: Profile) {

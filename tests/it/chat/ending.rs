@@ -150,7 +150,7 @@ async fn spend_directly(house: &House, tokens: TokenUsage) {
     let at = kernel::Clock::now(&*house.clock);
     let request = billing::HoldRequest {
         message_id,
-        user: house.user,
+        payer: billing::Owner::User(house.user),
         model_alias: "default".to_owned(),
         prompt_tokens_max: 0,
         output_tokens_wanted: tokens.completion,
@@ -159,7 +159,11 @@ async fn spend_directly(house: &House, tokens: TokenUsage) {
     };
     house.billing.reserve(request).await.unwrap();
     let credits = TARIFF.cost(tokens).unwrap();
-    house.billing.settle(billing::Charge { message_id, tokens, credits, at }).await.unwrap();
+    house
+        .billing
+        .settle(billing::Charge { message_id, tokens, credits, is_estimated: false, at })
+        .await
+        .unwrap();
 }
 
 async fn a_second_question_waits_for_the_first_reply(backend: &Backend) {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use adapter_sql::{SqlLedger, SqlStore};
-use tests::contract::books::Books;
+use tests::contract::books::{Books, ids};
 use tests::contract::ledger_reads as suite;
 
 fn books(store: &SqlStore) -> Books {
-    Books::new(Arc::new(SqlLedger::new(store.clone())), 1)
+    Books::new(Arc::new(SqlLedger::new(store.clone(), Arc::new(ids(2)))), 1)
 }
 
 on_both_databases! {

@@ -40,11 +40,14 @@ macro_rules! on_both_databases {
     };
 }
 
+mod audit_log;
 mod ban_list;
 mod block_store;
 mod broadcaster;
 mod cached_user_store;
+mod cashier;
 mod conversation_store;
+mod entitlement_store;
 mod event_log;
 mod event_log_announcements;
 mod event_log_likes;
@@ -58,8 +61,11 @@ mod ledger;
 mod ledger_reads;
 mod local_first;
 mod login_log;
+mod order_store;
 mod password_hasher;
+mod payment_gateway;
 mod rate_limiter;
+mod refund_store;
 mod reply_model;
 mod report_store;
 mod revocation_feed;

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use billing::{
-    Charge, Hold, HoldRequest, HoldState, InstanceId, Ledger, Opening, ReserveOutcome, SettleOutcome,
-    Settlement, Transaction, TransactionKind, VoidOutcome, Wallet,
+    Cashier, Charge, Hold, HoldRequest, HoldState, InstanceId, Ledger, Opening, Owner, ReserveOutcome,
+    SettleOutcome, Settlement, Transaction, TransactionKind, VoidOutcome, Wallet,
 };
 use kernel::{
     Credits, Id, Ids, ManualClock, MessageId, PageRequest, SeededEntropy, Tariff, Timestamp, TokenUsage,
@@ -25,14 +25,16 @@ pub const ONE_EACH: Tariff = Tariff { miss: 1_000_000, hit: 1_000_000, output: 1
 pub struct Books {
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
+    /// The same ledger, for money without a hold.
+    pub cashier: Arc<dyn Cashier>,
     ids: Ids,
 }
 
 impl Books {
     /// Books of this ledger; the seed tells them from other books of the same database.
-    pub fn new(ledger: Arc<dyn Ledger>, seed: u64) -> Self {
-        let clock = Arc::new(ManualClock::at(START));
-        Self { ledger, ids: Ids::new(clock, Arc::new(SeededEntropy::new(seed))) }
+    pub fn new<L: Ledger + Cashier + 'static>(ledger: Arc<L>, seed: u64) -> Self {
+        let cashier: Arc<dyn Cashier> = Arc::<L>::clone(&ledger);
+        Self { ledger, cashier, ids: ids(seed) }
     }
 
     /// A fresh id.
@@ -42,7 +44,7 @@ impl Books {
 
     /// What opens a person's account with a grant.
     pub fn opening(&self, user: UserId, grant: i64) -> Opening {
-        Opening { user, grant: Credits::new(grant), transfer_id: self.ids.next(), at: START }
+        Opening { user, grant: Credits::new(grant), daily: Credits::ZERO, at: START }
     }
 
     /// Opens an account that has this much.
@@ -61,7 +63,7 @@ impl Books {
     pub fn hold_of(&self, message_id: MessageId, user: UserId, amount: i64) -> Hold {
         let request = HoldRequest {
             message_id,
-            user,
+            payer: Owner::User(user),
             model_alias: "one-each".to_owned(),
             prompt_tokens_max: 1,
             output_tokens_wanted: 2,
@@ -71,6 +73,7 @@ impl Books {
         Hold {
             request,
             tariff: ONE_EACH,
+            price_id: "always@0".to_owned(),
             amount: Credits::new(amount),
             output_tokens_max: 2,
             state: HoldState::Open,
@@ -82,7 +85,7 @@ impl Books {
     /// Sets aside.
     pub async fn held(&self, user: UserId, amount: i64) -> Hold {
         let hold = self.hold(user, amount);
-        assert_eq!(self.ledger.reserve(&hold).await.unwrap(), ReserveOutcome::Held);
+        assert_eq!(self.ledger.reserve(&hold, None).await.unwrap(), ReserveOutcome::Held);
         hold
     }
 
@@ -91,7 +94,7 @@ impl Books {
         let usage = TokenUsage { completion: tokens, ..TokenUsage::default() };
         let credits = Credits::new(tokens.into());
         Settlement {
-            charge: Charge { message_id, tokens: usage, credits, at },
+            charge: Charge { message_id, tokens: usage, credits, is_estimated: false, at },
             transfer_id: self.ids.next(),
             loss_transfer_id: self.ids.next(),
         }
@@ -128,6 +131,11 @@ impl Books {
         let report = self.ledger.report().await.unwrap();
         assert!(report.ok && report.imbalance == 0 && report.rows.is_empty(), "{report:#?}");
     }
+}
+
+/// Ids that differ from those of another seed.
+pub fn ids(seed: u64) -> Ids {
+    Ids::new(Arc::new(ManualClock::at(START)), Arc::new(SeededEntropy::new(seed)))
 }
 
 /// A server process by number.

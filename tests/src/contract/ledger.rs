@@ -55,10 +55,10 @@ pub async fn a_reserve_beyond_what_is_available_changes_nothing(books: &Books) {
     let user = books.rich(100).await;
     books.held(user, 30).await;
     let refused = ReserveOutcome::Insufficient { available: Credits::new(70) };
-    assert_eq!(books.ledger.reserve(&books.hold(user, 71)).await.unwrap(), refused);
+    assert_eq!(books.ledger.reserve(&books.hold(user, 71), None).await.unwrap(), refused);
     assert_eq!(books.purse(user).await, (70, 30));
     let nobody = ReserveOutcome::Insufficient { available: Credits::ZERO };
-    assert_eq!(books.ledger.reserve(&books.hold(books.id(), 1)).await.unwrap(), nobody);
+    assert_eq!(books.ledger.reserve(&books.hold(books.id(), 1), None).await.unwrap(), nobody);
     books.assert_sound().await;
 }
 
@@ -69,11 +69,11 @@ pub async fn a_repeated_reserve_is_replayed_from_an_empty_purse(books: &Books) {
     let later = START.plus_seconds(9);
     let mut again = Hold { amount: Credits::new(40), expires_at: later, ..hold.clone() };
     again.request.at = later;
-    assert_eq!(books.ledger.reserve(&again).await.unwrap(), ReserveOutcome::Replayed(hold.clone()));
+    assert_eq!(books.ledger.reserve(&again, None).await.unwrap(), ReserveOutcome::Replayed(hold.clone()));
     assert_eq!(books.purse(user).await, (0, 100));
     books.void(hold.request.message_id).await;
     let voided = Hold { state: HoldState::Voided, ..hold };
-    assert_eq!(books.ledger.reserve(&again).await.unwrap(), ReserveOutcome::Replayed(voided));
+    assert_eq!(books.ledger.reserve(&again, None).await.unwrap(), ReserveOutcome::Replayed(voided));
     books.assert_sound().await;
 }
 
@@ -85,7 +85,7 @@ pub async fn a_reserve_for_something_else_under_a_known_id_conflicts(books: &Boo
     longer.request.prompt_tokens_max += 1;
     let foreign = books.hold_of(hold.request.message_id, other, 60);
     for changed in [longer, foreign] {
-        assert_eq!(books.ledger.reserve(&changed).await.unwrap(), ReserveOutcome::Conflict);
+        assert_eq!(books.ledger.reserve(&changed, None).await.unwrap(), ReserveOutcome::Conflict);
     }
     assert_eq!((books.purse(user).await, books.purse(other).await), ((40, 60), (100, 0)));
     books.assert_sound().await;
@@ -95,7 +95,7 @@ pub async fn a_reserve_for_something_else_under_a_known_id_conflicts(books: &Boo
 pub async fn of_parallel_reserves_of_one_message_one_holds(books: &Books) {
     let user = books.rich(100).await;
     let hold = books.hold(user, 10);
-    let outcomes = join_all((0..30).map(|_| books.ledger.reserve(&hold))).await;
+    let outcomes = join_all((0..30).map(|_| books.ledger.reserve(&hold, None))).await;
     let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == ReserveOutcome::Held).count(), 1);
     let replays = outcomes.iter().filter(|outcome| **outcome == ReserveOutcome::Replayed(hold.clone()));
@@ -108,7 +108,7 @@ pub async fn of_parallel_reserves_of_one_message_one_holds(books: &Books) {
 pub async fn of_200_parallel_reserves_exactly_as_many_hold_as_the_balance_pays_for(books: &Books) {
     let user = books.rich(50 * 7 + 6).await;
     let holds: Vec<_> = (0..200).map(|_| books.hold(user, 7)).collect();
-    let outcomes = join_all(holds.iter().map(|hold| books.ledger.reserve(hold))).await;
+    let outcomes = join_all(holds.iter().map(|hold| books.ledger.reserve(hold, None))).await;
     let held = outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == ReserveOutcome::Held);
     assert_eq!(held.count(), 50);
     assert_eq!(books.purse(user).await, (6, 350));
@@ -206,7 +206,7 @@ pub async fn a_hold_whose_time_is_over_is_given_back(books: &Books) {
     let user = books.rich(100).await;
     for (amount, seconds) in [(1, 30), (2, 10), (4, 20), (8, 40)] {
         let hold = Hold { expires_at: START.plus_seconds(seconds), ..books.hold(user, amount) };
-        books.ledger.reserve(&hold).await.unwrap();
+        books.ledger.reserve(&hold, None).await.unwrap();
     }
     let now = START.plus_seconds(30);
     assert_eq!(books.ledger.expire(START.plus_seconds(9), 10).await.unwrap(), 0);
@@ -254,7 +254,7 @@ pub async fn a_renewal_keeps_the_open_holds_of_its_instance(books: &Books) {
     let mut ancient = books.hold(user, 8);
     ancient.request.at = START.plus_seconds(-3_600);
     for hold in [&theirs, &not_due, &ancient] {
-        books.ledger.reserve(hold).await.unwrap();
+        books.ledger.reserve(hold, None).await.unwrap();
     }
     let voided = books.held(user, 16).await;
     books.void(voided.request.message_id).await;
@@ -263,11 +263,12 @@ pub async fn a_renewal_keeps_the_open_holds_of_its_instance(books: &Books) {
         due_before: START.plus_seconds(300),
         created_after: START.plus_seconds(-1_800),
         until: START.plus_seconds(400),
+        received: Vec::new(),
     };
     assert_eq!(books.ledger.renew(&renewal).await.unwrap(), 1);
     assert_eq!(books.ledger.expire(START.plus_seconds(399), 10).await.unwrap(), 2);
     assert_eq!(books.purse(user).await, (95, 5));
     let renewed = Hold { expires_at: START.plus_seconds(400), ..mine.clone() };
-    assert_eq!(books.ledger.reserve(&mine).await.unwrap(), ReserveOutcome::Replayed(renewed));
+    assert_eq!(books.ledger.reserve(&mine, None).await.unwrap(), ReserveOutcome::Replayed(renewed));
     books.assert_sound().await;
 }

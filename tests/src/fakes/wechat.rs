@@ -1,6 +1,10 @@
 //! WeChat's `code2session` on loopback. A code says what is answered: `ok-NAME-N` proves NAME once, `used-…` was
 //! redeemed before, `error-CODE` answers that error, `busy-TIMES-NAME-N` is busy so often first; and there are
-//! `slow`, `garbage`, `empty`, `huge`, `minus` and `http-500`.
+//! `slow`, `garbage`, `empty`, `huge`, `minus` and `http-500`. The platform's side of virtual payment is in `xpay`, its
+//! message push in `push`.
+
+mod push;
+mod xpay;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +12,9 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
+
+pub use push::{PUSH_AES_KEY, PUSH_TOKEN, encrypted_push};
+pub use xpay::{APP_KEY, OFFER_ID, Trouble};
 
 /// The AppID that the fake knows.
 pub const APP_ID: &str = "wx0123456789abcdef";
@@ -18,6 +25,7 @@ pub const APP_SECRET: &str = "0123456789abcdef0123456789abcdef";
 struct State {
     /// How often each code was asked about.
     asked: Mutex<HashMap<String, u32>>,
+    xpay: Mutex<xpay::Platform>,
 }
 
 /// The running fake; dropping it stops it.
@@ -36,7 +44,11 @@ impl FakeWechat {
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let app = move || {
-                    App::new().app_data(shared.clone()).route("/sns/jscode2session", web::get().to(answer))
+                    App::new()
+                        .app_data(shared.clone())
+                        .route("/sns/jscode2session", web::get().to(answer))
+                        .route("/cgi-bin/stable_token", web::post().to(xpay::stable_token))
+                        .route("/xpay/{name}", web::post().to(xpay::answer))
                 };
                 let server = HttpServer::new(app).workers(1).disable_signals();
                 let server = server.bind(("127.0.0.1", 0)).expect("a free port");
@@ -116,6 +128,12 @@ fn error(code: i64) -> HttpResponse {
 
 fn person(name: &str) -> HttpResponse {
     text(format!(
-        r#"{{"openid":"openid-{name}","session_key":"session-key-of-{name}==","unionid":"union-{name}"}}"#
+        r#"{{"openid":"openid-{name}","session_key":"{}","unionid":"union-{name}"}}"#,
+        session_key_of(name)
     ))
+}
+
+/// The session key of whoever has that name.
+pub fn session_key_of(name: &str) -> String {
+    format!("session-key-of-{name}==")
 }

@@ -6,7 +6,7 @@ use adapter_sql::{
     SqlBlocks, SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlReports, SqlRooms, SqlTurns,
 };
 use async_trait::async_trait;
-use billing::{BillingService, BillingSettings, Price, PriceTable};
+use billing::{BillingPorts, BillingService, BillingSettings, Calendar, Price, PriceTable};
 use chat::ChatPorts;
 use chat::ports::{Knowledge, ReplyModel, Retrieved};
 use kernel::{Credits, Ids, ManualClock, PortError};
@@ -23,9 +23,10 @@ pub(super) fn billing_on(
     instance: billing::InstanceId,
 ) -> BillingService {
     let prices =
-        PriceTable::new([Price { alias: "default".to_owned(), tariff: TARIFF }]).expect("a price table");
+        PriceTable::new([Price::always("default", TARIFF)], Calendar::default()).expect("a price table");
+    let ledger = Arc::new(SqlLedger::new(backend.store.clone(), Arc::clone(ids)));
     BillingService::new(
-        Arc::new(SqlLedger::new(backend.store.clone())),
+        BillingPorts { ledger: Arc::<SqlLedger>::clone(&ledger), cashier: ledger },
         prices,
         clock.clone(),
         ids.clone(),

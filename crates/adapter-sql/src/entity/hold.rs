@@ -30,6 +30,11 @@ pub(crate) struct Model {
     pub(crate) cached_tokens: Option<i64>,
     pub(crate) completion_tokens: Option<i64>,
     pub(crate) reasoning_tokens: Option<i64>,
+    pub(crate) price_id: String,
+    pub(crate) cost: Option<i64>,
+    pub(crate) is_estimated: Option<bool>,
+    pub(crate) received_prompt: i64,
+    pub(crate) received_completion: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -21,6 +21,8 @@ pub(crate) struct Model {
     pub(crate) owner_seq: Option<i64>,
     pub(crate) balance_after: Option<i64>,
     pub(crate) created_at: i64,
+    pub(crate) book: String,
+    pub(crate) body_hash: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,4 +1,4 @@
-//! One person's balance: the only row of the ledger that changes and is locked.
+//! One balance, and what is set for it: the row that is locked before anything of its money changes.
 
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
@@ -15,6 +15,13 @@ pub(crate) struct Model {
     pub(crate) seq: i64,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+    pub(crate) opened_at: Option<i64>,
+    pub(crate) next_expiry: Option<i64>,
+    pub(crate) free_day: Option<i64>,
+    pub(crate) frozen: Option<String>,
+    pub(crate) day_max: Option<i64>,
+    pub(crate) spent_day: i64,
+    pub(crate) spent: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -6,7 +6,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{holds, rows, wallets};
+use super::{lines, read, sweep};
 use crate::entity::{hold, transfer};
 use crate::error::{corrupt, port_error};
 
@@ -16,7 +16,7 @@ pub(super) async fn all(
     account: &str,
     page: PageRequest,
 ) -> Result<Page<Transaction>, PortError> {
-    let newest = wallets::find(db, account).await?.map_or(0, |wallet| wallet.seq);
+    let newest = read::wallet(db, account).await?.map_or(0, |wallet| wallet.seq);
     let total = u64::try_from(newest).map_err(|_negative| corrupt("wallets.seq"))?;
     let before = i64::try_from(page.offset()).unwrap_or(i64::MAX);
     let last = newest.saturating_sub(before);
@@ -28,7 +28,7 @@ pub(super) async fn all(
         .all(db)
         .await
         .map_err(port_error)?;
-    let items = found.into_iter().map(rows::posted).collect::<Result<_, _>>()?;
+    let items = found.into_iter().map(lines::posted).collect::<Result<_, _>>()?;
     Ok(Page { items, total })
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn of_kind(
         .all(db)
         .await
         .map_err(port_error)?;
-    let items = found.into_iter().map(rows::posted).collect::<Result<_, _>>()?;
+    let items = found.into_iter().map(lines::posted).collect::<Result<_, _>>()?;
     Ok(Page { items, total })
 }
 
@@ -60,8 +60,8 @@ pub(super) async fn open_holds(
     account: &str,
     page: PageRequest,
 ) -> Result<Page<Transaction>, PortError> {
-    let balance = wallets::find(db, account).await?.map_or(0, |wallet| wallet.available + wallet.held);
-    let wanted = hold::Entity::find().filter(hold::Column::Account.eq(account)).filter(holds::is_open());
+    let balance = read::wallet(db, account).await?.map_or(0, |wallet| wallet.available + wallet.held);
+    let wanted = hold::Entity::find().filter(hold::Column::Account.eq(account)).filter(sweep::is_open());
     let total = wanted.clone().count(db).await.map_err(port_error)?;
     let found = wanted
         .order_by_desc(hold::Column::CreatedAt)
@@ -72,5 +72,5 @@ pub(super) async fn open_holds(
         .await
         .map_err(port_error)?;
     let balance = Credits::new(balance);
-    Ok(Page { items: found.iter().map(|row| rows::set_aside(row, balance)).collect(), total })
+    Ok(Page { items: found.iter().map(|row| lines::set_aside(row, balance)).collect(), total })
 }

@@ -8,90 +8,8 @@ use billing::{Check, Finding, LedgerReport};
 use kernel::PortError;
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement, prelude::Uuid};
 
+use super::report_sql::{ACCOUNT_RULES, BALANCES, COUNTS, HOLD_RULES, LOT_RULES};
 use crate::error::{corrupt, port_error};
-
-const COUNTS: &str = "SELECT (SELECT COUNT(*) FROM wallets) AS wallets, \
-     (SELECT COUNT(*) FROM transfers) AS transfers, \
-     (SELECT COUNT(*) FROM holds WHERE state = 'open') AS open_holds";
-
-/// People's accounts have a colon in their names and a wallet, which stands for them here; the house's have
-/// neither. Thus a wallet that differs from its transfers, or a transfer to nobody, unbalances the sum.
-const BALANCES: &str = "SELECT COUNT(DISTINCT house) AS houses, \
-     CAST(COALESCE(SUM(amount >> 32), 0) AS BIGINT) AS high, \
-     CAST(COALESCE(SUM(amount & 4294967295), 0) AS BIGINT) AS low FROM (\
-     SELECT NULL AS house, available + held AS amount FROM wallets \
-     UNION ALL SELECT credit, amount FROM transfers WHERE credit NOT LIKE '%:%' \
-     UNION ALL SELECT debit, -amount FROM transfers WHERE debit NOT LIKE '%:%') AS balances";
-
-/// Rules about accounts, each as account, expected, found.
-const ACCOUNT_RULES: &[(Check, &str)] = &[
-    (
-        Check::WalletIsFold,
-        "SELECT w.account AS account, COALESCE(t.balance_after, 0) AS expected, \
-         w.available + w.held AS found FROM wallets w \
-         LEFT JOIN transfers t ON t.owner_account = w.account AND t.owner_seq = w.seq \
-         WHERE w.available + w.held <> COALESCE(t.balance_after, 0) ORDER BY w.account LIMIT 100",
-    ),
-    (
-        Check::BalanceChain,
-        "SELECT account, expected, found FROM (\
-         SELECT owner_account AS account, owner_seq, balance_after AS found, \
-         COALESCE(LAG(balance_after) OVER (PARTITION BY owner_account ORDER BY owner_seq), 0) \
-         + CASE WHEN credit = owner_account THEN amount ELSE -amount END AS expected \
-         FROM transfers WHERE owner_account IS NOT NULL) AS chain \
-         WHERE expected <> found ORDER BY account, owner_seq LIMIT 100",
-    ),
-    (
-        Check::Gapless,
-        "SELECT account, expected, CASE WHEN posted <> expected THEN posted ELSE newest END AS found FROM (\
-         SELECT COALESCE(w.account, t.account) AS account, COALESCE(w.seq, 0) AS expected, \
-         COALESCE(t.posted, 0) AS posted, COALESCE(t.newest, 0) AS newest FROM wallets w \
-         FULL JOIN (SELECT owner_account AS account, COUNT(*) AS posted, MAX(owner_seq) AS newest \
-         FROM transfers WHERE owner_account IS NOT NULL GROUP BY owner_account) AS t \
-         ON t.account = w.account) AS numbers \
-         WHERE posted <> expected OR newest <> expected ORDER BY account LIMIT 100",
-    ),
-    (
-        Check::HeldIsHolds,
-        "SELECT account, expected, found FROM (\
-         SELECT COALESCE(w.account, h.account) AS account, COALESCE(h.total, 0) AS expected, \
-         COALESCE(w.held, 0) AS found FROM wallets w \
-         FULL JOIN (SELECT account, CAST(SUM(amount) AS BIGINT) AS total FROM holds WHERE state = 'open' \
-         GROUP BY account) AS h ON h.account = w.account) AS sums \
-         WHERE expected <> found ORDER BY account LIMIT 100",
-    ),
-    (
-        Check::NotNegative,
-        "SELECT account, CAST(0 AS BIGINT) AS expected, \
-         CASE WHEN available < held THEN available ELSE held END AS found \
-         FROM wallets WHERE available < 0 OR held < 0 ORDER BY account LIMIT 100",
-    ),
-];
-
-/// Rules about holds, each as the message's id, expected, found.
-const HOLD_RULES: &[(Check, &str)] = &[
-    (
-        Check::NotNegative,
-        "SELECT message_id, CAST(0 AS BIGINT) AS expected, amount AS found \
-         FROM holds WHERE amount < 0 ORDER BY message_id LIMIT 100",
-    ),
-    (
-        Check::OneSettlement,
-        "SELECT message_id, expected, found FROM (\
-         SELECT h.message_id AS message_id, COUNT(t.id) AS posted, \
-         CASE WHEN h.state = 'settled' THEN h.settled_credits ELSE 0 END AS expected, \
-         CAST(COALESCE(SUM(t.amount), 0) AS BIGINT) AS found FROM holds h \
-         LEFT JOIN transfers t ON t.hold_id = h.message_id AND t.debit = h.account \
-         GROUP BY h.message_id, h.state, h.settled_credits) AS charges \
-         WHERE found <> expected OR posted > 1 ORDER BY message_id LIMIT 100",
-    ),
-    (
-        Check::OneSettlement,
-        "SELECT t.hold_id AS message_id, CAST(0 AS BIGINT) AS expected, t.amount AS found FROM transfers t \
-         LEFT JOIN holds h ON h.message_id = t.hold_id \
-         WHERE t.hold_id IS NOT NULL AND h.message_id IS NULL ORDER BY t.hold_id LIMIT 100",
-    ),
-];
 
 #[derive(FromQueryResult)]
 struct Counts {
@@ -121,6 +39,13 @@ struct HoldBreach {
     found: i64,
 }
 
+#[derive(FromQueryResult)]
+struct LotBreach {
+    id: Uuid,
+    expected: i64,
+    found: i64,
+}
+
 pub(super) async fn report(db: &impl ConnectionTrait) -> Result<LedgerReport, PortError> {
     let counts: Counts = single(db, COUNTS).await?;
     let balances: Balances = single(db, BALANCES).await?;
@@ -138,6 +63,12 @@ pub(super) async fn report(db: &impl ConnectionTrait) -> Result<LedgerReport, Po
         for breach in many::<HoldBreach>(db, sql).await? {
             let hold = format!("hold:{}", breach.message_id);
             rows.push(finding(*check, hold, breach.expected.into(), breach.found.into()));
+        }
+    }
+    for (check, sql) in LOT_RULES {
+        for breach in many::<LotBreach>(db, sql).await? {
+            let lot = format!("lot:{}", breach.id);
+            rows.push(finding(*check, lot, breach.expected.into(), breach.found.into()));
         }
     }
     Ok(LedgerReport {

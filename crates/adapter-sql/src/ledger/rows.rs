@@ -1,28 +1,73 @@
-//! The ledger's rows as the domain's words, and back.
+//! The ledger's rows as the domain's words.
 
-use billing::{AccountId, Hold, HoldRequest, HoldState, Transaction, TransactionKind, TransferKind, Wallet};
-use kernel::{Credits, Id, PortError, Tariff, Timestamp};
+use billing::journal::{Change, HeldHold, HoldEnd, Known, Purse, Usage};
+use billing::{Day, Hold, HoldRequest, HoldState, Lot, Posted};
+use kernel::{Credits, Id, PortError, Tariff, Timestamp, TokenUsage};
 
-use crate::entity::{hold, transfer, wallet};
+use super::lines::wallet_of;
+use super::read::{KeyRow, PartRow, standing_of};
+use crate::entity::{hold, lot, wallet};
 use crate::error::corrupt;
 
-pub(super) fn wallet_of(row: &wallet::Model) -> Result<Wallet, PortError> {
-    Ok(Wallet {
-        available: Credits::new(row.available),
+pub(super) fn purse_of(row: &wallet::Model, lots: Vec<Lot>) -> Result<Purse, PortError> {
+    let owner = row.account.parse().map_err(|_unknown| corrupt("wallets.account"))?;
+    let mut purse = Purse::stored(owner, wallet_of(row)?, lots);
+    purse.opened_at = row.opened_at.map(Timestamp::from_millis);
+    purse.free_day = row.free_day.map(Day::from_number);
+    purse.standing = standing_of(row);
+    purse.spent_day = Day::from_number(row.spent_day);
+    purse.spent = Credits::new(row.spent);
+    Ok(purse)
+}
+
+pub(super) fn lot_of(row: lot::Model) -> Result<Lot, PortError> {
+    Ok(Lot {
+        id: Id::from_uuid(row.id),
+        source: row.source.parse().map_err(|_unknown| corrupt("lots.source"))?,
+        ref_id: row.ref_id,
+        granted: Credits::new(row.granted),
+        remaining: Credits::new(row.remaining),
         held: Credits::new(row.held),
-        seq: u64::try_from(row.seq).map_err(|_negative| corrupt("wallets.seq"))?,
-        updated_at: Timestamp::from_millis(row.updated_at),
+        expires_at: row.expires_at.map(Timestamp::from_millis),
+        created_at: Timestamp::from_millis(row.created_at),
     })
 }
 
-pub(super) fn hold_of(row: hold::Model) -> Result<Hold, PortError> {
-    let AccountId::User(user) = row.account.parse().map_err(|_unknown| corrupt("holds.account"))? else {
-        return Err(corrupt("holds.account"));
+pub(super) fn held_of(row: hold::Model, parts: &[PartRow]) -> Result<HeldHold, PortError> {
+    let received = TokenUsage {
+        prompt: tokens(row.received_prompt)?,
+        completion: tokens(row.received_completion)?,
+        ..TokenUsage::default()
     };
+    let end = end_of(&row)?;
+    let parts = parts.iter().map(|part| (Id::from_uuid(part.lot_id), Credits::new(part.amount)));
+    Ok(HeldHold { parts: parts.collect(), hold: hold_of(row)?, received, end, change: Change::None })
+}
+
+fn end_of(row: &hold::Model) -> Result<Option<HoldEnd>, PortError> {
+    let Some(resolved_at) = row.resolved_at else { return Ok(None) };
+    let usage = match row.settled_credits {
+        None => None,
+        Some(charged) => Some(Usage {
+            tokens: TokenUsage {
+                prompt: tokens(row.prompt_tokens.unwrap_or_default())?,
+                cached: tokens(row.cached_tokens.unwrap_or_default())?,
+                completion: tokens(row.completion_tokens.unwrap_or_default())?,
+                reasoning: tokens(row.reasoning_tokens.unwrap_or_default())?,
+            },
+            cost: Credits::new(row.cost.unwrap_or(charged)),
+            charged: Credits::new(charged),
+            is_estimated: row.is_estimated.unwrap_or_default(),
+        }),
+    };
+    Ok(Some(HoldEnd { at: Timestamp::from_millis(resolved_at), usage }))
+}
+
+fn hold_of(row: hold::Model) -> Result<Hold, PortError> {
     Ok(Hold {
         request: HoldRequest {
             message_id: Id::from_uuid(row.message_id),
-            user,
+            payer: row.account.parse().map_err(|_unknown| corrupt("holds.account"))?,
             model_alias: row.alias,
             prompt_tokens_max: tokens(row.prompt_tokens_max)?,
             output_tokens_wanted: tokens(row.output_tokens_wanted)?,
@@ -30,6 +75,7 @@ pub(super) fn hold_of(row: hold::Model) -> Result<Hold, PortError> {
             at: Timestamp::from_millis(row.created_at),
         },
         tariff: Tariff { miss: row.miss_price, hit: row.hit_price, output: row.output_price },
+        price_id: row.price_id,
         amount: Credits::new(row.amount),
         output_tokens_max: tokens(row.output_tokens_max)?,
         state: state_of(&row.state)?,
@@ -38,60 +84,21 @@ pub(super) fn hold_of(row: hold::Model) -> Result<Hold, PortError> {
     })
 }
 
-pub(super) fn row_of(hold: &Hold) -> hold::Model {
-    let request = &hold.request;
-    hold::Model {
-        message_id: request.message_id.as_uuid(),
-        account: AccountId::User(request.user).to_string(),
-        alias: request.model_alias.clone(),
-        miss_price: hold.tariff.miss,
-        hit_price: hold.tariff.hit,
-        output_price: hold.tariff.output,
-        prompt_tokens_max: request.prompt_tokens_max.into(),
-        output_tokens_wanted: request.output_tokens_wanted.into(),
-        output_tokens_min: request.output_tokens_min.into(),
-        output_tokens_max: hold.output_tokens_max.into(),
-        amount: hold.amount.get(),
-        state: HoldState::Open.as_str().to_owned(),
-        instance_id: hold.instance.as_uuid(),
-        created_at: request.at.as_millis(),
-        expires_at: hold.expires_at.as_millis(),
-        resolved_at: None,
-        settled_credits: None,
-        prompt_tokens: None,
-        cached_tokens: None,
-        completion_tokens: None,
-        reasoning_tokens: None,
-    }
+pub(super) fn known_of(row: KeyRow) -> Result<(String, Known), PortError> {
+    let owner = row.owner_account.as_deref().map(str::parse).transpose();
+    let known = Known {
+        posted: Posted {
+            transfer_id: Id::from_uuid(row.id),
+            amount: Credits::new(row.amount),
+            balance_after: Credits::new(row.balance_after.unwrap_or_default()),
+        },
+        owner: owner.map_err(|_unknown| corrupt("transfers.owner_account"))?,
+        body_hash: row.body_hash,
+    };
+    Ok((row.idempotency_key, known))
 }
 
-pub(super) fn posted(row: transfer::Model) -> Result<Transaction, PortError> {
-    let kind: TransferKind = row.kind.parse().map_err(|_unknown| corrupt("transfers.kind"))?;
-    let is_incoming = row.owner_account.as_ref() == Some(&row.credit);
-    let balance_after = row.balance_after.ok_or_else(|| corrupt("transfers.balance_after"))?;
-    Ok(Transaction {
-        id: row.id,
-        kind: TransactionKind::Transfer(kind),
-        amount: Credits::new(if is_incoming { row.amount } else { -row.amount }),
-        balance_after: Credits::new(balance_after),
-        ref_id: row.ref_id,
-        created_at: Timestamp::from_millis(row.created_at),
-    })
-}
-
-/// An open hold as a line of the list; the payer's balance is the same before and after.
-pub(super) fn set_aside(row: &hold::Model, balance: Credits) -> Transaction {
-    Transaction {
-        id: row.message_id,
-        kind: TransactionKind::Hold,
-        amount: Credits::new(-row.amount),
-        balance_after: balance,
-        ref_id: Some(row.message_id.to_string()),
-        created_at: Timestamp::from_millis(row.created_at),
-    }
-}
-
-pub(super) fn state_of(text: &str) -> Result<HoldState, PortError> {
+fn state_of(text: &str) -> Result<HoldState, PortError> {
     text.parse().map_err(|_unknown| corrupt("holds.state"))
 }
 

@@ -40,6 +40,22 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
+/// A request's body, byte by byte.
+pub struct RawBody(pub Bytes);
+
+/// No provider's message is larger.
+const RAW_BYTES_MAX: usize = 64 << 10;
+
+impl FromRequest for RawBody {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (declared, payload) = (declared_length(request), payload.take());
+        Box::pin(async move { read(payload, declared, RAW_BYTES_MAX).await.map(Self) })
+    }
+}
+
 fn declared_length(request: &HttpRequest) -> Option<usize> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

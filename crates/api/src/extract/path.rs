@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use billing::OrderId;
 use kernel::{MessageId, UserId};
 
 use crate::problem::Problem;
@@ -18,6 +19,19 @@ const TEXT_BYTES_MAX: usize = 256;
 pub struct MessagePath(pub MessageId);
 
 impl FromRequest for MessagePath {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let id = request.match_info().get(PARAMETER).and_then(|text| text.parse().ok());
+        ready(id.map(Self).ok_or_else(Problem::not_found))
+    }
+}
+
+/// An order's id, or its number at providers.
+pub struct OrderPath(pub OrderId);
+
+impl FromRequest for OrderPath {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 

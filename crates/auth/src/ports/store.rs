@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use kernel::{Page, PageRequest, PortError, Timestamp, UserId};
 
+use crate::audit::AuditEntry;
 use crate::email::Email;
 use crate::login_log::LoginRecord;
 use crate::password::PasswordHash;
@@ -164,4 +165,14 @@ pub trait LoginLog: Send + Sync {
 
     /// Forgets at most `limit` records older than `before`, and says how many.
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64, PortError>;
+}
+
+/// What operators did.
+#[async_trait]
+pub trait AuditLog: Send + Sync {
+    /// Appends an entry. MUST return it unchanged from [`AuditLog::list`], for ever: the store itself refuses changes.
+    async fn append(&self, entry: &AuditEntry) -> Result<(), PortError>;
+
+    /// All entries, the newest first.
+    async fn list(&self, page: PageRequest) -> Result<Page<AuditEntry>, PortError>;
 }

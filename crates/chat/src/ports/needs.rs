@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use kernel::{Credits, MessageId, PortError, Tariff, Timestamp, TokenUsage, UserId};
 
 use crate::conversation::{CharacterId, ConversationId};
-use crate::room::UserCard;
+use crate::room::{Payer, UserCard};
 
 /// A character as chat needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub struct Reservation {
     /// The reply, which names the hold.
     pub message_id: MessageId,
     /// Who pays.
-    pub payer: UserId,
+    pub payer: Payer,
     /// The model's alias, which has a price.
     pub model_alias: String,
     /// Upper bound of the prompt's tokens.
@@ -166,6 +166,9 @@ pub trait Meter: Send + Sync {
 
     /// Frees the whole hold. Unknown and resolved holds stay as they are.
     async fn void(&self, message_id: MessageId, at: Timestamp) -> Result<(), PortError>;
+
+    /// Notes what would be charged for a running reply if it were lost now. MUST NOT block.
+    fn progress(&self, message_id: MessageId, tokens: TokenUsage);
 }
 
 /// Whether something may be done now.

@@ -49,13 +49,13 @@ impl Checkpoints {
         self.shared.is_fenced.load(Ordering::Relaxed)
     }
 
-    /// Begins a checkpoint if one is due and none is being written.
-    pub(super) fn tend(&mut self, inner: &Arc<Inner>, text: &str, now: Timestamp) {
+    /// Begins a checkpoint if one is due and none is being written; answers whether it did.
+    pub(super) fn tend(&mut self, inner: &Arc<Inner>, text: &str, now: Timestamp) -> bool {
         let new_bytes = text.len().saturating_sub(self.shared.kept_bytes.load(Ordering::Relaxed));
         let due = now.millis_since(self.last) >= CHECKPOINT_MS && new_bytes > 0;
         let much = new_bytes >= CHECKPOINT_BYTES && !self.shared.has_failed.load(Ordering::Relaxed);
         if !(due || much) || self.shared.is_busy.swap(true, Ordering::Acquire) {
-            return;
+            return false;
         }
         self.last = now;
         let (busy, inner, text) = (Busy(Arc::clone(&self.shared)), Arc::clone(inner), text.to_owned());
@@ -72,5 +72,6 @@ impl Checkpoints {
                 }
             }
         }));
+        true
     }
 }

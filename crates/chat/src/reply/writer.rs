@@ -12,6 +12,7 @@ use kernel::{Timestamp, TokenUsage};
 use super::checkpoint::Checkpoints;
 use super::{Closing, ReplyJob};
 use crate::event::{Frame, utf16_length};
+use crate::generation::billable;
 use crate::marker::MarkerFilter;
 use crate::message::{Citation, EndReason, Failure};
 use crate::ports::{FinishReason, Flush, FlushOutcome, ModelError, ReplyEvent, ReplyEvents};
@@ -235,7 +236,10 @@ impl<'a> Writer<'a> {
         if self.checkpoints.is_fenced() {
             return Err(Halt::Fenced);
         }
-        self.checkpoints.tend(self.inner, &self.text, now);
+        if self.checkpoints.tend(self.inner, &self.text, now) {
+            let tokens = billable(EndReason::Lost, self.usage, self.job.prompt_tokens_estimate, &self.text);
+            self.inner.ports.meter.progress(self.job.request.message_id, tokens);
+        }
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{Admission, Exchange, ExchangeOutcome, HistoryQuery, NewQuestion, NewReply};
 use crate::prompt::{self, PromptParts};
 use crate::reply::{self, ReplyJob};
+use crate::room::Payer;
 use crate::running::RunningGuard;
 
 const CLIENT_MSG_ID_CHARS_MAX: u32 = 64;
@@ -147,7 +148,13 @@ impl ChatService {
             question: &draft.content,
             tokens_max: budget.prompt_tokens_max,
         });
-        Ok(Plan { reply_id: self.inner.runtime.ids.next(), budget, prompt, asker: user, payer: user })
+        Ok(Plan {
+            reply_id: self.inner.runtime.ids.next(),
+            budget,
+            prompt,
+            asker: user,
+            payer: Payer::User(user),
+        })
     }
 
     async fn begin(

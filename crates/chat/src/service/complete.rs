@@ -21,6 +21,7 @@ use crate::error::{ChatError, ContentError, Field};
 use crate::message::{Failure, MessageUsage};
 use crate::ports::{Persona, ReplyRequest, Reservation, Reserved};
 use crate::prompt::{self, PromptRole};
+use crate::room::Payer;
 use writer::Job;
 
 const MESSAGES_MAX: usize = 200;
@@ -96,7 +97,7 @@ impl ChatService {
         let guard = guard.ok_or(ChatError::TooManyStreams { limit: streams_max })?;
         let reservation = Reservation {
             message_id,
-            payer: user,
+            payer: Payer::User(user),
             model_alias: alias.to_owned(),
             prompt_tokens_max: prompt::tokens_bound(&prompt),
             output_tokens_wanted,

@@ -12,6 +12,7 @@ use crate::error::ChatError;
 use crate::ports::{Persona, ReplyRequest, Reservation, Reserved, Retrieved};
 use crate::prompt::{self, Prompt};
 use crate::reply::{self, ReplyJob};
+use crate::room::Payer;
 
 /// So many messages of the history are read for a prompt.
 pub(super) const HISTORY_MESSAGES: u32 = 30;
@@ -34,7 +35,7 @@ pub(super) struct Plan {
     pub(super) prompt: Prompt,
     /// Whose question it is.
     pub(super) asker: UserId,
-    pub(super) payer: UserId,
+    pub(super) payer: Payer,
 }
 
 impl Inner {
@@ -70,7 +71,7 @@ impl Inner {
         let Plan { reply_id, budget, prompt, .. } = plan;
         let reservation = Reservation {
             message_id: *reply_id,
-            payer: plan.payer,
+            payer: plan.payer.clone(),
             model_alias: budget.alias.clone(),
             prompt_tokens_max: prompt::tokens_bound(prompt),
             output_tokens_wanted: budget.output_tokens_wanted,

@@ -19,7 +19,7 @@ use crate::idempotency::IdempotencyKey;
 use crate::message::Failure;
 use crate::ports::{HistoryQuery, NewMessage};
 use crate::prompt::{self, PromptParts};
-use crate::room::{PayerRule, Room, RoomProfile, RoomSettings, TurnStrategy};
+use crate::room::{Payer, PayerRule, Room, RoomProfile, RoomSettings, TurnStrategy};
 use crate::turn::Turn;
 use audience::Listener;
 use watch::Watch;
@@ -179,7 +179,7 @@ impl ChatService {
             budget: Budget { output_tokens_wanted, ..budget },
             prompt,
             asker: message.author,
-            payer: turn.payer,
+            payer: Payer::User(turn.payer),
         };
         let reserved = self.inner.reserve(&message.conversation_id, &plan).await;
         let is_void = reserved.is_ok() && ports.meter.void(plan.reply_id, self.inner.now()).await.is_ok();

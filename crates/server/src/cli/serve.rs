@@ -32,6 +32,9 @@ fn notes(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if config.is_payment_sandbox() {
+        notes.push("payment is play money: a page with two buttons (payment.url = \"sandbox:\")".to_owned());
+    }
     if config.http.listen.ip().is_unspecified() && config.http.trusted_proxies.is_empty() {
         notes.push(
             "behind a proxy, set http.trusted_proxies: without it all clients share one address".to_owned(),

@@ -32,7 +32,7 @@ impl Books {
         if !stores.is_current().await? {
             bail!("the database's schema is older than this program: run `jixia migrate` first");
         }
-        let billing = billing_service(config, &clock, &ids, ids.next(), &stores)?;
+        let billing = billing_service(config, &clock, &ids, ids.next(), stores.books(&ids))?;
         Ok(Self { billing, stores })
     }
 
@@ -63,6 +63,7 @@ impl Console {
             tasks: Arc::new(tasks),
             stopping,
             metrics: Arc::new(String::new),
+            gateways: None,
         };
         let secrets = Secrets::load(config, on.entropy.as_ref())?;
         let ids = Arc::new(Ids::new(Arc::clone(&on.clock), Arc::clone(&on.entropy)));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::bus::Bus;
 use super::stores::Stores;
-use super::{STATEMENT_OF_A_LOOK, library, model};
+use super::{STATEMENT_OF_A_LOOK, library, model, payment};
 use crate::config::Config;
 use crate::health::Check;
 use crate::secrets::SecretName;
@@ -32,6 +32,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         Err(error) => unwell("model", &error),
     });
     findings.push(wechat(config));
+    findings.push(payments(config));
     findings
 }
 
@@ -100,6 +101,18 @@ fn wechat(config: &Config) -> Finding {
         "set up"
     };
     well("wechat", note.to_owned())
+}
+
+/// Keys are read; nobody is asked, since every question to a provider of payment is about an order.
+fn payments(config: &Config) -> Finding {
+    match payment::look(config) {
+        Ok(channels) if channels.is_empty() => well("payment", "not set up: nothing is sold".to_owned()),
+        Ok(channels) => {
+            let names: Vec<_> = channels.iter().map(|channel| channel.as_str()).collect();
+            well("payment", names.join(", "))
+        }
+        Err(error) => unwell("payment", &error),
+    }
 }
 
 async fn answer(part: &'static str, check: &Check) -> Finding {

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_sql::{
-    SqlBlocks, SqlConversations, SqlEventLog, SqlGenerations, SqlLedger, SqlLoginLog, SqlOptions, SqlReports,
-    SqlRooms, SqlSessions, SqlStore, SqlTurns, SqlUsers,
+    SqlAuditLog, SqlBlocks, SqlConversations, SqlEntitlements, SqlEventLog, SqlGenerations, SqlLedger,
+    SqlLoginLog, SqlOptions, SqlOrders, SqlReports, SqlRooms, SqlSessions, SqlStore, SqlTurns, SqlUsers,
 };
 use anyhow::{Context, bail};
-use auth::ports::{LoginLog, SessionStore, UserStore};
-use billing::Ledger;
+use auth::ports::{AuditLog, LoginLog, SessionStore, UserStore};
+use billing::{BillingPorts, EntitlementStore};
 use chat::ports::{
     BanList, BlockStore, ConversationStore, EventLog, GenerationStore, ReportStore, RoomStore, TurnStore,
 };
-use kernel::Timestamp;
+use kernel::{Ids, Timestamp};
 
 use crate::config::Config;
 use crate::health::Check;
@@ -90,8 +90,22 @@ impl Stores {
         Arc::new(SqlLoginLog::new(self.store.clone()))
     }
 
-    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
-        Arc::new(SqlLedger::new(self.store.clone()))
+    /// The books; called once, since each has a task that commits.
+    pub(super) fn books(&self, ids: &Arc<Ids>) -> BillingPorts {
+        let ledger = Arc::new(SqlLedger::new(self.store.clone(), Arc::clone(ids)));
+        BillingPorts { ledger: Arc::<SqlLedger>::clone(&ledger), cashier: ledger }
+    }
+
+    pub(super) fn orders(&self, ids: &Arc<Ids>) -> Arc<SqlOrders> {
+        Arc::new(SqlOrders::new(self.store.clone(), Arc::clone(ids)))
+    }
+
+    pub(super) fn entitlements(&self) -> Arc<dyn EntitlementStore> {
+        Arc::new(SqlEntitlements::new(self.store.clone()))
+    }
+
+    pub(super) fn audit_log(&self) -> Arc<dyn AuditLog> {
+        Arc::new(SqlAuditLog::new(self.store.clone()))
     }
 
     pub(super) fn conversations(&self) -> Arc<dyn ConversationStore> {

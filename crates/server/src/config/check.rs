@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use billing::Calendar;
 use thiserror::Error;
 
-use super::{Alias, Config, Profile, origin};
+use super::{Alias, Billing, Config, Profile, origin};
 use crate::secrets::SecretName;
 
 /// All that is wrong with a configuration, one line each.
@@ -33,6 +34,7 @@ impl Config {
         self.check_times(&mut problems);
         self.check_models(&mut problems);
         self.check_http(&mut problems);
+        self.check_payment(&mut problems);
         if let Err(problem) = crate::telemetry::filter_of(&self.log.filter) {
             problems.push(format!("{problem:#}"));
         }
@@ -158,9 +160,12 @@ impl Config {
         if self.billing.welcome_credits < 0 {
             problems.push("billing.welcome_credits must not be negative".to_owned());
         }
-        if self.billing.daily_credits != 0 {
-            problems
-                .push("billing.daily_credits must be 0: this version has no daily allowance yet".to_owned());
+        if self.billing.daily_credits < 0 || self.billing.daily_spend_max < 0 {
+            problems.push("billing.daily_credits and daily_spend_max must not be negative".to_owned());
+        }
+        let Billing { holidays, workdays, peak_hours, .. } = &self.billing;
+        if let Err(error) = Calendar::new(holidays, workdays, peak_hours) {
+            problems.push(format!("billing.holidays, workdays or peak_hours: {error}"));
         }
     }
 
@@ -217,6 +222,9 @@ fn problem_of(alias: &Alias) -> Option<&'static str> {
     }
     if alias.miss < 0 || alias.hit < 0 || alias.output < 0 {
         return Some("prices must not be negative");
+    }
+    if alias.peak_percent == 0 {
+        return Some("peak_percent must be at least 1");
     }
     if alias.hit > alias.miss {
         return Some("hit must not cost more than miss");
@@ -309,9 +317,12 @@ mod tests {
     }
 
     #[test]
-    fn a_daily_allowance_is_refused_while_there_is_none() {
-        let found = problems(|config| config.billing.daily_credits = 5);
-        assert_eq!(found, ["billing.daily_credits must be 0: this version has no daily allowance yet"]);
+    fn negative_amounts_and_days_that_are_none_are_refused() {
+        let negative = "billing.daily_credits and daily_spend_max must not be negative";
+        assert_eq!(problems(|config| config.billing.daily_credits = -1), [negative]);
+        assert_eq!(problems(|config| config.billing.daily_spend_max = -1), [negative]);
+        let found = problems(|config| config.billing.holidays = vec!["2026-02-30".to_owned()]);
+        assert!(matches!(found.as_slice(), [only] if only.contains("2026-02-30")), "{found:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ const ALIASES: &str = "model.aliases";
 const FILE_SUFFIX: &str = "_file";
 
 /// Keys whose values are not shown, and may be given as the name of a file.
-pub(super) const SECRET_KEYS: [&str; 11] = [
+pub(super) const SECRET_KEYS: [&str; 18] = [
     "store.url",
     "bus.url",
     "model.api_key",
@@ -32,6 +32,14 @@ pub(super) const SECRET_KEYS: [&str; 11] = [
     "auth.encryption_key",
     "auth.previous_encryption_keys",
     "wechat.app_secret",
+    "payment.virtual.app_key",
+    "payment.virtual.push_token",
+    "payment.virtual.push_aes_key",
+    "payment.pay.private_key",
+    "payment.pay.api_v3_key",
+    // No secrets, but nobody writes PEM into a variable.
+    "payment.pay.public_key",
+    "payment.pay.platform_certificates",
 ];
 
 /// Why the configuration cannot be read.

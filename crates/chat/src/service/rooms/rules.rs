@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::content::parse_text;
 use crate::conversation::CharacterId;
 use crate::error::{ChatError, ContentError, Field};
-use crate::room::{PayerRule, RoomProfile, RoomSettings};
+use crate::room::{RoomProfile, RoomSettings};
 
 pub(in crate::service) const NAME_CHARS_MAX: u32 = 50;
 const DESCRIPTION_CHARS_MAX: u32 = 500;
@@ -71,10 +71,6 @@ pub(super) fn check_settings(
     if settings.ai_response_delay > RESPONSE_DELAY_MS_MAX {
         return out_of_range(Field::AiResponseDelay);
     }
-    // Nobody can fill a pool yet: a room that is paid for from it would fall silent.
-    if settings.payer == PayerRule::Pool {
-        return out_of_range(Field::Payer);
-    }
     settings.muted_characters.retain(|id| characters.contains(id));
     Ok(settings)
 }
@@ -108,6 +104,7 @@ pub(in crate::service) fn body_hash(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::PayerRule;
 
     fn wanted(name: &str) -> RoomProfile {
         RoomProfile { name: name.to_owned(), require_level: 9, ..RoomProfile::default() }
@@ -153,7 +150,7 @@ mod tests {
         }
         assert!(check_settings(settings(2_001, 0), &characters, true).is_ok());
         let pool = RoomSettings { payer: PayerRule::Pool, ..settings(2, 0) };
-        assert!(check_settings(pool, &characters, false).is_err());
+        assert!(check_settings(pool, &characters, false).is_ok());
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl Inner {
             asker: message.author,
             payer: match payer(room.settings.payer, message.author, room.owner, &room.id) {
                 Payer::User(user) => user,
-                // Nobody can fill a pool yet, so no room is set to it.
+                // The room pays; the asker is who is told that its pool is empty.
                 Payer::Pool(_) => message.author,
             },
             strategy,

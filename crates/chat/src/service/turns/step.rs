@@ -17,7 +17,7 @@ use crate::message::{Author, Message, MessageStatus};
 use crate::ports::{HistoryQuery, NewReply, Persona, ReplyStart, StartOutcome};
 use crate::prompt::{self, Company, RoomPromptParts};
 use crate::reply::{self, ReplyJob, retried};
-use crate::room::{Room, UserCard};
+use crate::room::{Payer, PayerRule, Room, UserCard};
 use crate::service::plan::{HISTORY_MESSAGES, Plan};
 use crate::turn::{Step, StepState, Turn, TurnState};
 
@@ -172,7 +172,11 @@ impl Worker {
             question: answered,
             tokens_max: budget.prompt_tokens_max,
         });
-        Ok(Plan { reply_id: step.reply, budget, prompt, asker: turn.asker, payer: turn.payer })
+        let payer = match room.settings.payer {
+            PayerRule::Pool => Payer::Pool(room.id.clone()),
+            PayerRule::Speaker | PayerRule::Owner => Payer::User(turn.payer),
+        };
+        Ok(Plan { reply_id: step.reply, budget, prompt, asker: turn.asker, payer })
     }
 
     /// The names of people in the history. Without them the people are nameless, and the answer comes all the same.
