@@ -14,6 +14,8 @@ pub const FILE: &str = "catalog.toml";
 
 const BUILT_IN: &str = include_str!("../data/catalog.toml");
 const QUANTITY_MAX: u32 = 100;
+/// As an order keeps it.
+const NAME_CHARS_MAX: usize = 127;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,6 +131,9 @@ fn product(entry: Entry, characters: &CharacterService) -> anyhow::Result<Produc
         entry.kind.parse().context("kind is not one of credits, character, skill, vip, bundle")?;
     let id: ProductId = entry.id.parse()?;
     ensure!(!entry.name.trim().is_empty(), "a product needs a name");
+    let names = [Some(entry.name.as_str()), entry.virtual_id.as_deref()];
+    let fits = |name: &str| name.chars().count() <= NAME_CHARS_MAX;
+    ensure!(names.into_iter().flatten().all(fits), "names have at most {NAME_CHARS_MAX} characters");
     ensure!(entry.quantity_max <= QUANTITY_MAX, "at most {QUANTITY_MAX} at once");
     let named = entry.characters.iter().chain(entry.skills.iter().map(|skill| &skill.character));
     for character in named {

@@ -187,9 +187,10 @@ async fn orders_are_seen_by_their_buyer_alone(profile: Profile) {
     let id = order["orderId"].as_str().expect("an id");
     for path in ["", "/cancel", "/refund-request"] {
         let path = format!("/api/payment/orders/{id}{path}");
-        let answer = match path.ends_with(id) {
-            true => other.get(&path).await,
-            false => other.post(&path, &json!({ "reason": "x" })).await,
+        let answer = if path.ends_with(id) {
+            other.get(&path).await
+        } else {
+            other.post(&path, &json!({ "reason": "x" })).await
         };
         assert_eq!(answer.error(), (404, "not_found"), "{path}");
     }

@@ -73,6 +73,18 @@ async fn one_token_serves_all_callers_and_a_revoked_one_is_replaced_once() {
 }
 
 #[tokio::test]
+async fn a_token_is_replaced_five_minutes_before_its_end_or_a_little_earlier() {
+    let shop = Virtual::start();
+    let order = paid(&shop, 1).await;
+    let payer = payer();
+    for (seconds, tokens) in [(0, 1), (6_839, 1), (62, 2), (6_838, 2), (62, 3)] {
+        shop.clock.advance_millis(seconds * 1_000);
+        shop.gateway.query(&order, Some(&payer)).await.unwrap();
+        assert_eq!(shop.platform.tokens(), tokens, "{seconds} s later");
+    }
+}
+
+#[tokio::test]
 async fn a_platform_that_is_slow_broken_or_garbled_is_unavailable_in_time() {
     let shop = Virtual::start();
     let order = paid(&shop, 1).await;

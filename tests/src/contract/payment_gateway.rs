@@ -221,6 +221,9 @@ pub async fn a_message_of_another_time_is_refused(provider: &dyn Provider) {
 
 /// "Accepted" ends the repetition, "try again" and "refused" do not.
 pub async fn an_answer_ends_or_asks_for_repetition(provider: &dyn Provider) {
+    let order = paid(provider, 1).await;
+    let sent = provider.message(&order, START);
+    assert!(matches!(read(provider, &sent, START).await, Notified::Notice(_)));
     let status = |verdict| provider.gateway().reply(verdict).status;
     assert!((200..300).contains(&status(Verdict::Accepted)));
     assert!((200..300).contains(&status(Verdict::Advice { agree: true })));

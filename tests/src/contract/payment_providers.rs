@@ -105,6 +105,8 @@ pub struct Virtual {
     pub gateway: WechatVirtualGateway,
     /// The platform.
     pub platform: FakeWechat,
+    /// The gateway's time.
+    pub clock: Arc<ManualClock>,
 }
 
 impl Virtual {
@@ -115,14 +117,14 @@ impl Virtual {
 
     /// On a fresh platform.
     pub fn in_environment(environment: Environment) -> Self {
-        let platform = FakeWechat::start();
-        let gateway = Self::gateway_of(platform.url(), environment);
-        Self { gateway, platform }
+        let (platform, clock) = (FakeWechat::start(), Arc::new(ManualClock::at(START)));
+        let gateway = Self::gateway_of(platform.url(), environment, clock.clone());
+        Self { gateway, platform, clock }
     }
 
     /// A gateway on that address.
-    pub fn gateway_of(url: &str, environment: Environment) -> WechatVirtualGateway {
-        let (clock, entropy) = (Arc::new(ManualClock::at(START)), Arc::new(SeededEntropy::new(3)));
+    pub fn gateway_of(url: &str, environment: Environment, clock: Arc<ManualClock>) -> WechatVirtualGateway {
+        let entropy = Arc::new(SeededEntropy::new(3));
         let tokens = TokenSettings {
             app_id: wechat::APP_ID.to_owned(),
             app_secret: SecretString::from(wechat::APP_SECRET),

@@ -267,7 +267,7 @@ fn verify(state: &State, request: &HttpRequest, body: &[u8]) -> Result<(), Strin
         return Err("Accept or User-Agent".to_owned());
     }
     let (timestamp, nonce) = (field("timestamp")?, field("nonce_str")?);
-    let at: i64 = timestamp.parse().map_err(|_| "no time")?;
+    let at: i64 = timestamp.parse().map_err(|_no_digits| "no time")?;
     if (state.clock.now().as_millis() / 1_000 - at).abs() > 300 {
         return Err("another time".to_owned());
     }

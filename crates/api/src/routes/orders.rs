@@ -64,6 +64,8 @@ pub(crate) struct CreateOrder {
 
 /// What both ways to buy have in common.
 struct Wish {
+    /// A key is one's own in each of them.
+    scope: &'static str,
     wanted: Wanted,
     quantity: Option<u32>,
     coupon: Option<String>,
@@ -87,7 +89,7 @@ impl Wish {
             coupon: coupon.map_err(|_invalid| Problem::field("couponId", Rule::Value))?,
             channel: channel(self.channel, orders)?,
             source,
-            key: key.0.as_ref().map(|key| key.as_str().to_owned()),
+            key: key.0.as_ref().map(|key| format!("{}:{}", self.scope, key.as_str())),
         })
     }
 }
@@ -129,7 +131,8 @@ pub(crate) async fn recharge(
         (Some(_), Some(_)) => return Err(Problem::field("amountFen", Rule::Value)),
     };
     let (quantity, channel) = (body.quantity, ("channel", body.channel));
-    let wish = Wish { wanted, quantity, coupon: body.coupon_id, channel, source: body.source };
+    let scope = "recharge";
+    let wish = Wish { scope, wanted, quantity, coupon: body.coupon_id, channel, source: body.source };
     place(wish.request(caller.user_id, &key, orders.service())?, &orders, &clock).await
 }
 
@@ -147,7 +150,8 @@ pub(crate) async fn create_order(
         body.product_type.parse().map_err(|_unknown| Problem::field("productType", Rule::Value))?;
     let wanted = Wanted::Product { id: product_id(&body.product_id)?, kind: Some(kind) };
     let (quantity, channel) = (body.quantity, ("paymentMethod", body.payment_method));
-    let wish = Wish { wanted, quantity, coupon: body.coupon_id, channel, source: body.source };
+    let scope = "order";
+    let wish = Wish { scope, wanted, quantity, coupon: body.coupon_id, channel, source: body.source };
     place(wish.request(caller.user_id, &key, orders.service())?, &orders, &clock).await
 }
 

@@ -4,7 +4,8 @@ use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipher
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::iv::FixedLength;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use kernel::Timestamp;
 use serde_json::json;
 
@@ -23,7 +24,7 @@ pub fn encrypted_push(message: &str, app_id: &str, at: Timestamp) -> Sent {
     let (timestamp, nonce) = ((at.as_millis() / 1_000).to_string(), "1320562132".to_owned());
     let mut signed = [PUSH_TOKEN, &timestamp, &nonce, &encrypt];
     signed.sort_unstable();
-    let signature = hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, signed.concat().as_bytes()).as_ref());
+    let signature = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, signed.concat().as_bytes()));
     let body = json!({ "ToUserName": "gh_0123456789ab", "Encrypt": encrypt }).to_string().into_bytes();
     let query = pairs([
         ("timestamp", timestamp),
@@ -35,8 +36,7 @@ pub fn encrypted_push(message: &str, app_id: &str, at: Timestamp) -> Sent {
 }
 
 fn encrypt(message: &str, app_id: &str) -> String {
-    // The key has 43 characters; three more bits than 32 bytes are nothing.
-    let key = STANDARD.decode(format!("{}=", PUSH_AES_KEY)).unwrap_or_else(|_| lenient());
+    let key = key();
     let mut plain = b"0123456789abcdef".to_vec();
     plain.extend_from_slice(&u32::try_from(message.len()).expect("a short message").to_be_bytes());
     plain.extend_from_slice(message.as_bytes());
@@ -50,16 +50,9 @@ fn encrypt(message: &str, app_id: &str) -> String {
     STANDARD.encode(plain)
 }
 
-fn lenient() -> Vec<u8> {
-    use base64::alphabet;
-    use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-
+/// The 32 bytes of the key, whose 43 characters carry two bits more.
+fn key() -> Vec<u8> {
     let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
     let engine = GeneralPurpose::new(&alphabet::STANDARD, config);
     engine.decode(format!("{PUSH_AES_KEY}=")).expect("43 characters of base64")
-}
-
-/// Small hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

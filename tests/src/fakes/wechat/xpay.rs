@@ -11,7 +11,6 @@ use billing::PaymentParameters;
 use kernel::Timestamp;
 use serde_json::{Value, json};
 
-use super::push::hex;
 use super::{APP_ID, APP_SECRET, FakeWechat, State, encrypted_push, session_key_of, text};
 use crate::fakes::sent::Sent;
 
@@ -192,7 +191,7 @@ impl FakeWechat {
 
 /// HMAC-SHA-256 in small hexadecimal digits.
 fn sign(key: &str, message: &str) -> String {
-    hex(hmac::sign(&hmac::Key::new(HMAC_SHA256, key.as_bytes()), message.as_bytes()).as_ref())
+    hex::encode(hmac::sign(&hmac::Key::new(HMAC_SHA256, key.as_bytes()), message.as_bytes()))
 }
 
 async fn troubled(trouble: Trouble) -> Option<HttpResponse> {
