@@ -13,7 +13,7 @@ on_both_profiles! {
 }
 
 /// Every route that has an id, with the kind of id and a body that it takes.
-const ROUTES: [(&str, &str, &str); 44] = [
+const ROUTES: [(&str, &str, &str); 51] = [
     ("DELETE", "/api/auth/sessions/{id}", "sign_in"),
     ("GET", "/api/sessions/{id}", "session"),
     ("PATCH", "/api/sessions/{id}", "session"),
@@ -52,6 +52,13 @@ const ROUTES: [(&str, &str, &str); 44] = [
     ("GET", "/api/admin/rooms/{id}/turns", "operator"),
     ("POST", "/api/admin/rooms/{id}/announcements", "operator"),
     ("PATCH", "/api/admin/moderation/reports/{id}", "operator"),
+    ("PUT", "/api/admin/coupons/{id}", "operator"),
+    ("POST", "/api/payment/orders/{id}/refund", "operator"),
+    ("GET", "/api/payment/orders/{id}", "order"),
+    ("POST", "/api/payment/orders/{id}/cancel", "order"),
+    ("POST", "/api/payment/orders/{id}/refund-request", "order"),
+    ("GET", "/sandbox/pay/{id}", "page"),
+    ("POST", "/sandbox/pay/{id}", "page"),
     ("PUT", "/api/users/{userId}/block", "person"),
     ("DELETE", "/api/users/{userId}/block", "person"),
     ("POST", "/api/users/{userId}/report", "person"),
