@@ -316,7 +316,11 @@ impl Client {
             if !page.markers.is_empty() {
                 self.note(What::Served { asked_at, markers: page.markers });
             }
-            let outcome = self.copies.get_mut(room).map(|copy| copy.page(&page.events, !page.more));
+            let outcome = self.copies.get_mut(room).map(|copy| {
+                let outcome = copy.page(&page.events, !page.more);
+                copy.paged();
+                outcome
+            });
             self.follow(room, outcome.unwrap_or_default());
             if !page.more || self.phase() == Phase::Over {
                 return;

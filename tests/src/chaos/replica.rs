@@ -24,6 +24,8 @@ pub struct Replica {
     ended: BTreeSet<String>,
     /// Pushes that wait for what comes before them; `None` while nothing is missing.
     held: Option<BTreeMap<u64, Value>>,
+    /// Up to where pages told it all on another way than the socket, where the same may still be under way.
+    paged_to: u64,
 }
 
 /// What came of something that the server sent.
@@ -108,6 +110,7 @@ impl Replica {
         outcome.notes.push(What::Joined { room: self.room.clone(), since, head, reset });
         self.epoch = result["epoch"].as_str().map(str::to_owned);
         self.held = None;
+        self.paged_to = 0;
         // What a cut connection was asked for is asked for again.
         outcome.wants.extend(self.mending_wants());
         if since.is_none() || reset {
@@ -135,6 +138,8 @@ impl Replica {
         let (Some(seq), Some(last)) = (event["seq"].as_u64(), self.last) else { return outcome };
         if let Some(held) = &mut self.held {
             held.insert(seq, event.clone());
+        } else if seq <= last && seq <= self.paged_to {
+            // The page was faster than the push.
         } else if seq <= last {
             outcome.notes.push(What::Repeated { room: self.room.clone(), seq });
         } else if seq == last + 1 {
@@ -144,6 +149,11 @@ impl Replica {
             self.held = Some(BTreeMap::from([(seq, event.clone())]));
         }
         outcome
+    }
+
+    /// The pages of a join that left something out were read to their end.
+    pub fn paged(&mut self) {
+        self.paged_to = self.last.unwrap_or(0);
     }
 
     /// Takes events that were asked for; after the last page, what was held meanwhile goes on.
@@ -167,7 +177,8 @@ impl Replica {
         let offset = push["offset"].as_u64().unwrap_or(0);
         let Some(growing) = self.growing.get_mut(&message) else {
             // While events are held, the start may be among them.
-            if self.held.is_none() {
+            let is_paged = self.last.is_some_and(|last| last <= self.paged_to);
+            if self.held.is_none() && !is_paged {
                 let ended = self.ended.contains(&message);
                 outcome.notes.push(What::Stray { message, generation, ended });
             }

@@ -60,11 +60,22 @@ pub(super) fn applied(index: &Index<'_>, found: &mut Vec<Violation>) {
         for (room, seq) in &client.last {
             let head = index.head.get(room.as_str()).copied().unwrap_or(0);
             if *seq != head {
-                let text = format!("client {} ended {room} at {seq}, its head is {head}", client.client);
+                let text = format!(
+                    "client {} ended {room} at {seq}, its head is {head}; its last notes: {:?}",
+                    client.client,
+                    last_notes(client)
+                );
                 violation(found, "I2", text);
             }
         }
     }
+}
+
+/// What a client went through at last, but for what it applied.
+fn last_notes(client: &ClientRecord) -> Vec<&Item> {
+    const SHOWN: usize = 12;
+    let told = client.items.iter().rev().filter(|item| !matches!(item.what, What::Applied { .. }));
+    told.take(SHOWN).collect()
 }
 
 fn follow<'a>(

@@ -45,6 +45,18 @@ fn events_are_applied_in_order_and_repeats_are_noted() {
 }
 
 #[test]
+fn what_a_page_told_already_is_no_repeat_and_what_follows_is_judged_again() {
+    let mut replica = at(3);
+    let join = json!({"epoch": "e", "head": 5, "events": [], "streams": [], "more": true});
+    assert_eq!(replica.joined(&join).wants, [Want::Pages]);
+    assert_eq!(applied(&replica.page(&[like(4), like(5)], true)), [4, 5]);
+    replica.paged();
+    assert!(replica.pushed(&like(5)).notes.is_empty());
+    assert_eq!(applied(&replica.pushed(&like(6))), [6]);
+    assert_eq!(replica.pushed(&like(6)).notes, [What::Repeated { room: "room".to_owned(), seq: 6 }]);
+}
+
+#[test]
 fn a_hole_is_noted_once_and_filled_before_what_came_after_it() {
     let mut replica = at(3);
     let outcome = replica.pushed(&like(6));
