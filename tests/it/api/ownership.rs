@@ -57,8 +57,8 @@ const ROUTES: [(&str, &str, &str); 51] = [
     ("GET", "/api/payment/orders/{id}", "order"),
     ("POST", "/api/payment/orders/{id}/cancel", "order"),
     ("POST", "/api/payment/orders/{id}/refund-request", "order"),
-    ("GET", "/sandbox/pay/{id}", "page"),
-    ("POST", "/sandbox/pay/{id}", "page"),
+    ("GET", "/sandbox/pay/{id}", "signed"),
+    ("POST", "/sandbox/pay/{id}", "signed"),
     ("PUT", "/api/users/{userId}/block", "person"),
     ("DELETE", "/api/users/{userId}/block", "person"),
     ("POST", "/api/users/{userId}/report", "person"),
@@ -119,6 +119,10 @@ async fn what_is_nowhere_is_not_found(profile: Profile) {
     let ids =
         ["0193d5c8-0000-7000-8000-000000000000", "nobody", "1", "%00", "..%2f..%2fetc", "%ff", "孔子", &long];
     for (method, template, kind) in ROUTES {
+        // Opened by a signed link only: without it nobody looks whether there is such an order.
+        if kind == "signed" {
+            continue;
+        }
         let expected = if kind == "operator" { (403, "forbidden") } else { (404, "not_found") };
         for id in ids {
             let path = template.replace("{id}", id).replace("{file}", id);
