@@ -57,7 +57,7 @@ impl Answer {
                 return None;
             }
             let read = match self.next_chunk(waiting_since).await {
-                Ok(chunk) => self.read(chunk),
+                Ok(chunk) => self.read(chunk.as_ref()),
                 Err(_late) if self.translator.is_finished() => {
                     self.is_over = true;
                     Ok(())
@@ -69,7 +69,7 @@ impl Answer {
     }
 
     /// Reads the chunks that wait, or the end of the stream, which is whole only after a finish.
-    fn read(&mut self, chunk: Option<Result<Waiting, OpenAIError>>) -> Result<(), ModelError> {
+    fn read(&mut self, chunk: Option<&Result<Waiting, OpenAIError>>) -> Result<(), ModelError> {
         match chunk {
             Some(Ok(Waiting {})) => {
                 for chunk in self.call.take() {

@@ -236,8 +236,6 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "readyz" => &[Slug::Unavailable],
         "change_password" => &[Slug::InvalidCredentials],
         "create_session" | "create_room" | "create_squad" => &[Slug::NotFound, Slug::IdempotencyConflict],
-        "show_pool" => &[Slug::MembershipRequired],
-        "fund_pool" => &[Slug::MembershipRequired, Slug::InsufficientBalance, Slug::IdempotencyConflict],
         "search" | "estimate" => &[Slug::NotFound],
         "join_room" => &[Slug::Forbidden, Slug::LevelRequired],
         "edit_room"
@@ -267,22 +265,6 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
         "list_events" | "list_room_events" => {
             &[Slug::MembershipRequired, Slug::Forbidden, Slug::TooManyStreams]
         }
-        "consume" => &[Slug::InsufficientBalance, Slug::AccountFrozen, Slug::IdempotencyConflict],
-        "recharge" | "create_order" => &[
-            Slug::NotFound,
-            Slug::Forbidden,
-            Slug::WechatLoginRequired,
-            Slug::IdempotencyConflict,
-            Slug::SoldOut,
-            Slug::AlreadyOwned,
-        ],
-        "cancel_order" => &[Slug::OrderPaid],
-        "request_refund" => &[Slug::NotRefundable],
-        "refund_order" => &[Slug::Forbidden, Slug::NotRefundable, Slug::IdempotencyConflict],
-        "adjust_ledger" => {
-            &[Slug::Forbidden, Slug::NotFound, Slug::InsufficientBalance, Slug::IdempotencyConflict]
-        }
-        "freeze_account" | "unfreeze_account" => &[Slug::Forbidden, Slug::NotFound],
         "recall_message" => &[Slug::Forbidden, Slug::RecallWindowClosed],
         "say_in_room" => &[Slug::MembershipRequired, Slug::Forbidden, Slug::IdempotencyConflict],
         "ask_squad" => &[Slug::InsufficientBalance, Slug::IdempotencyConflict, Slug::TooManyStreams],
@@ -301,6 +283,31 @@ fn own_slugs(operation: &str) -> &'static [Slug] {
             Slug::ModelUnavailable,
             Slug::ModelTimeout,
         ],
+        _ => money_slugs(operation),
+    }
+}
+
+/// The same for what moves money.
+fn money_slugs(operation: &str) -> &'static [Slug] {
+    match operation {
+        "show_pool" => &[Slug::MembershipRequired],
+        "fund_pool" => &[Slug::MembershipRequired, Slug::InsufficientBalance, Slug::IdempotencyConflict],
+        "consume" => &[Slug::InsufficientBalance, Slug::AccountFrozen, Slug::IdempotencyConflict],
+        "recharge" | "create_order" => &[
+            Slug::NotFound,
+            Slug::Forbidden,
+            Slug::WechatLoginRequired,
+            Slug::IdempotencyConflict,
+            Slug::SoldOut,
+            Slug::AlreadyOwned,
+        ],
+        "cancel_order" => &[Slug::OrderPaid],
+        "request_refund" => &[Slug::NotRefundable],
+        "refund_order" => &[Slug::Forbidden, Slug::NotRefundable, Slug::IdempotencyConflict],
+        "adjust_ledger" => {
+            &[Slug::Forbidden, Slug::NotFound, Slug::InsufficientBalance, Slug::IdempotencyConflict]
+        }
+        "freeze_account" | "unfreeze_account" => &[Slug::Forbidden, Slug::NotFound],
         _ => &[],
     }
 }
