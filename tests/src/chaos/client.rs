@@ -285,12 +285,14 @@ impl Client {
         }
     }
 
-    /// What brings events or text is not asked for twice on one connection: it may be long, and on its way to a slow
-    /// reader. Silence ends the connection.
+    /// What changes a place in a room, or brings events or text, is not asked for twice on one connection: it is done,
+    /// and its answer is on its way to a slow reader. Silence ends the connection.
     fn forget_unanswered(&mut self, now: Millis) {
-        let brings =
-            |asked: &Asked| matches!(asked.what, Question::Join(_) | Question::Events(_) | Question::Text(_));
-        let late = self.asked.iter().filter(|(_, asked)| !brings(asked) && asked.at + ANSWER_MS < now);
+        let is_awaited = |asked: &Asked| match asked.what {
+            Question::Join(_) | Question::Leave(_) | Question::Events(_) | Question::Text(_) => true,
+            Question::Send(_) | Question::Stop(..) | Question::Recall(..) | Question::Other(_) => false,
+        };
+        let late = self.asked.iter().filter(|(_, asked)| !is_awaited(asked) && asked.at + ANSWER_MS < now);
         for id in late.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             if let Some(asked) = self.asked.remove(&id) {
                 self.failed(asked.what, "unanswered", 0);
