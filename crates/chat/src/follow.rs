@@ -126,8 +126,8 @@ type Signals = BoxStream<'static, BusSignal>;
 enum Phase {
     /// The reply grows.
     Live,
-    /// It has ended like this; the charge is not settled yet, as far as it is known.
-    Settling { since: Timestamp, ended: Box<Message> },
+    /// It has ended; the charge is not settled yet, as far as it is known.
+    Settling { since: Timestamp },
     /// Everything is queued.
     Over,
 }
@@ -247,27 +247,23 @@ impl Follower {
         self.queue.push_back(ReplyFrame::Delta { message_id, generation, offset: at, text });
     }
 
-    /// Takes the end as it was announced, or as it is in the log where it was announced without the message.
+    /// Takes the end as it was announced; where it was announced without the message, as it is in the log.
     async fn ended(&mut self, end: &Event) {
-        match (&end.message, &self.phase) {
-            (Some(message), Phase::Live) if message.status != MessageStatus::Streaming => {
+        match (&self.phase, &end.message) {
+            (Phase::Live, Some(message)) => {
                 self.heard_at = self.inner.now();
                 self.tail_of(&message.content);
-                self.phase = Phase::Settling { since: self.heard_at, ended: Box::new(message.clone()) };
+                self.phase = Phase::Settling { since: self.heard_at };
             }
-            (Some(_), Phase::Settling { .. } | Phase::Over) => {}
-            (Some(_) | None, _) => self.reread().await,
+            (Phase::Live, None) => self.reread().await,
+            (Phase::Settling { .. } | Phase::Over, Some(_) | None) => {}
         }
     }
 
-    /// The charge is taken: a settled reply changes no more.
+    /// The charge is taken. The message is read once more, since it may have been recalled meanwhile.
     async fn settled(&mut self) {
-        match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Settling { ended, .. } => self.conclude(*ended),
-            Phase::Live => {
-                self.phase = Phase::Live;
-                self.reread_with(true).await;
-            }
+        match self.phase {
+            Phase::Live | Phase::Settling { .. } => self.reread_with(true).await,
             Phase::Over => {}
         }
     }
@@ -298,14 +294,14 @@ impl Follower {
         self.tail_of(&message.content);
         let since = match self.phase {
             Phase::Live => self.inner.now(),
-            Phase::Settling { since, .. } => since,
+            Phase::Settling { since } => since,
             Phase::Over => return,
         };
         let waited = self.inner.now().millis_since(since) >= SETTLE_WAIT_MS;
         if known_settled || waited || is_settled(Arc::clone(&self.inner), self.message_id).await {
             self.conclude(message);
         } else {
-            self.phase = Phase::Settling { since, ended: Box::new(message) };
+            self.phase = Phase::Settling { since };
         }
     }
 
